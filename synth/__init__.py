@@ -1,0 +1,1 @@
+"""Generators of synthetic data. Arrow tables in, Arrow tables out; knows neither Kafka nor the catalogue."""
