@@ -13,6 +13,9 @@ EddylineError
 └── ModelError             a bundle cannot be used: keep the champion in service
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 
 class EddylineError(Exception):
     """Base of everything the pipeline raises on purpose. The message ends with what to do next."""
@@ -46,8 +49,24 @@ class TransactionAbortedError(EddylineError):
     """A transaction was aborted; nothing of it is visible and its events must be read again."""
 
 
+class Gap(NamedTuple):
+    """Offsets of one partition that were never read: from `expected` up to, not including, `available`."""
+
+    topic: str
+    partition: int
+    expected: int
+    available: int
+
+
 class DataGapError(EddylineError):
     """Events between a committed offset and the first one available are gone."""
+
+    def __init__(self, gaps: Sequence[Gap]) -> None:
+        self.gaps = tuple(gaps)
+        lost = "; ".join(f"{g.topic}[{g.partition}] {g.expected}..{g.available}" for g in self.gaps)
+        super().__init__(
+            f"events were deleted before they were read (offsets {lost}): raise the topic's retention or add workers"
+        )
 
 
 class TooManyRejectsError(EddylineError):

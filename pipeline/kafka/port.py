@@ -61,13 +61,17 @@ class Polled:
 
 
 class RebalanceListener(Protocol):
-    """Told of changes of assignment from inside `poll`, on the polling thread."""
+    """Told of changes of assignment from inside `poll`."""
 
     def on_revoked(self, partitions: frozenset[TopicPartition]) -> None:
-        """Called before the partitions are given up; may block to drain."""
+        """Called before the partitions are given up, possibly on the client's own thread: it must not call the
+        source. It may block to drain, for well under the session timeout. Also called when a topic was deleted and
+        made anew, before `on_assigned` brings its new incarnation."""
 
     def on_assigned(self, partitions: frozenset[TopicPartition]) -> None:
-        """Called with the newly assigned partitions, before any of their records are returned."""
+        """Called on the polling thread with the newly assigned partitions, before any of their records are returned.
+        It may ask the source for `committed` and `topic_id`, and `seek`; partitions not sought start at the committed
+        offset, or at the beginning where nothing is committed."""
 
 
 class Source(Protocol):
@@ -77,7 +81,16 @@ class Source(Protocol):
         """Join the group for these topics."""
 
     def poll(self, *, timeout_seconds: float, max_records: int) -> Polled:
-        """Fetch records, take part in rebalances. Raises BrokerUnavailableError, DataGapError, FencedError."""
+        """Fetch records, take part in rebalances.
+
+        Raises DataGapError when the position is no longer held by the broker (`gaps` says what is lost; the source
+        has already moved to the first offset available, so polling again goes on from there), FencedError when
+        another member uses this instance id, BrokerUnavailableError when no broker answers for
+        `connect_timeout_seconds`.
+        """
+
+    def topic_id(self, topic: str) -> str:
+        """The incarnation of a topic whose partitions are assigned, as of its assignment."""
 
     def assignment(self) -> frozenset[TopicPartition]:
         """The partitions now assigned."""
@@ -127,7 +140,7 @@ class TransactionalSink(Protocol):
     def commit(
         self,
         records: Sequence[OutRecord],
-        offsets: Mapping[TopicPartition, int],
+        offsets: Mapping[TopicPartition, Committed],
         group: GroupMetadata | None,
     ) -> None:
         """One whole transaction. Raises TransactionAbortedError (nothing happened) or FencedError."""
@@ -181,11 +194,17 @@ class Admin(Protocol):
     def grow(self, topic: str, partitions: int) -> None:
         """Raise a topic's partition count."""
 
+    def delete(self, topics: Sequence[str]) -> None:
+        """Delete topics; those that do not exist are passed over."""
+
     def latest_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """High watermarks, open transactions included."""
 
     def group_offsets(self, group: str) -> dict[TopicPartition, Committed]:
         """What a group has committed."""
+
+    def static_members(self, group: str) -> list[str]:
+        """The instance ids of a group's static members, dead ones not yet timed out included."""
 
     def remove_static_members(self, group: str, instance_ids: Sequence[str]) -> None:
         """Make static members leave, so that their partitions are handed out again at once."""
@@ -209,8 +228,6 @@ class Broker(Protocol):
     def admin(self) -> Admin:
         """An administration client."""
 
-    def read_all(
-        self, partition: TopicPartition, on_block: Callable[[Block], None], *, timeout_seconds: float
-    ) -> int:
+    def read_all(self, partition: TopicPartition, on_block: Callable[[Block], None], *, timeout_seconds: float) -> int:
         """Read a whole partition, committed records only, up to its high watermark at the time of asking, and
         wait for transactions still open below it. Returns the next offset."""

@@ -1,0 +1,247 @@
+"""A consumer in a group on kafka-python: committed records only, positions always chosen on purpose.
+
+The client starts a newly assigned partition wherever its reset policy says, and returns its records from the very
+poll that assigned it. Here a new partition is held until its topic's incarnation is known and its position is set:
+committed offset, or the beginning where nothing is committed. An offset the broker no longer holds is an error.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+from kafka import ConsumerRebalanceListener, KafkaConsumer
+from kafka import TopicPartition as ClientPartition
+from kafka import errors as client_errors
+from kafka.structs import OffsetAndMetadata
+
+from pipeline.config import KafkaSettings
+from pipeline.errors import DataGapError, FencedError, Gap
+from pipeline.kafka.kafka_python.admin import KafkaPythonAdmin
+from pipeline.kafka.kafka_python.connection import Options, translated
+from pipeline.kafka.port import Block, Committed, Polled, RebalanceListener, TopicPartition
+
+INCARNATION_CHECK_SECONDS = 3.0
+_COLUMNS = tuple(attrgetter(name) for name in ("offset", "timestamp", "key", "value"))
+
+
+def consumer_options(settings: KafkaSettings, options: Options) -> Options:
+    """What every consumer of ours is made with."""
+    return options | {
+        "enable_auto_commit": False,
+        "isolation_level": "read_committed",
+        "auto_offset_reset": "none",
+        "session_timeout_ms": settings.session_timeout_ms,
+        "heartbeat_interval_ms": settings.session_timeout_ms // 6,
+        "max_partition_fetch_bytes": 4 * 1024 * 1024,
+        "fetch_max_bytes": 50 * 1024 * 1024,
+        "allow_auto_create_topics": False,
+        "metrics_enabled": False,
+    }
+
+
+def to_block(source: TopicPartition, records: Sequence[Any]) -> Block:
+    """The client's records of one partition as parallel sequences."""
+    offsets, timestamps, keys, values = (list(map(column, records)) for column in _COLUMNS)
+    return Block(
+        source=source,
+        offsets=np.asarray(offsets, dtype=np.int64),
+        timestamps_ms=np.asarray(timestamps, dtype=np.int64),
+        keys=keys,
+        values=values,
+    )
+
+
+def _ours(partitions: Iterable[ClientPartition]) -> frozenset[TopicPartition]:
+    return frozenset(TopicPartition(p.topic, p.partition) for p in partitions)
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Runs on the client's own thread: holds what is new and notes it for the polling thread."""
+
+    def __init__(self, source: "KafkaPythonSource") -> None:
+        self._source = source
+
+    def on_partitions_revoked(self, revoked: Iterable[ClientPartition]) -> None:
+        self._source._revoke(list(revoked))
+
+    def on_partitions_assigned(self, assigned: Iterable[ClientPartition]) -> None:
+        self._source._hold(list(assigned))
+
+
+class KafkaPythonSource:
+    """Implements `pipeline.kafka.port.Source`."""
+
+    def __init__(
+        self, settings: KafkaSettings, options: Options, *, group: str, instance_id: str | None = None
+    ) -> None:
+        self._settings = settings
+        self._admin = KafkaPythonAdmin(settings, options)
+        with translated(settings):
+            self._client = KafkaConsumer(
+                group_id=group, group_instance_id=instance_id, **consumer_options(settings, options)
+            )
+        self._listener: RebalanceListener | None = None
+        self._held: set[ClientPartition] = set()
+        self._topic_ids: dict[str, str] = {}
+        self._next_check = time.monotonic() + INCARNATION_CHECK_SECONDS
+
+    def subscribe(self, topics: Sequence[str], listener: RebalanceListener) -> None:
+        """Join the group for these topics."""
+        self._listener = listener
+        self._client.subscribe(list(topics), listener=_Listener(self))
+
+    def poll(self, *, timeout_seconds: float, max_records: int) -> Polled:
+        """See `Source.poll`. The first polls of a partition return nothing: its position is being set."""
+        with translated(self._settings):
+            fetched = self._fetch(int(timeout_seconds * 1000), max_records)
+            group = self._client.group_metadata()
+        if self._held:
+            self._admit()
+        elif time.monotonic() >= self._next_check:
+            self._check_incarnations()
+        blocks = tuple(to_block(TopicPartition(p.topic, p.partition), r) for p, r in fetched.items() if r)
+        return Polled(blocks=blocks, group=group)
+
+    def _fetch(self, timeout_ms: int, max_records: int) -> dict[ClientPartition, list[Any]]:
+        try:
+            return self._client.poll(timeout_ms=timeout_ms, max_records=max_records)  # type: ignore[no-any-return]
+        except (client_errors.OffsetOutOfRangeError, client_errors.LogTruncationError) as error:
+            self._recover_position(error)
+            return {}
+
+    def _revoke(self, partitions: list[ClientPartition]) -> None:
+        self._held -= set(partitions)
+        if partitions and self._listener is not None:
+            self._listener.on_revoked(_ours(partitions))
+
+    def _hold(self, partitions: list[ClientPartition]) -> None:
+        if partitions:
+            self._client.pause(*partitions)
+            self._client.seek_to_beginning(*partitions)
+            self._held |= set(partitions)
+
+    def _admit(self) -> None:
+        """Set the positions of held partitions, tell the listener, and let their records come."""
+        ready = self._held & self._client.assignment()
+        self._held.clear()
+        if not ready:
+            return
+        self._topic_ids |= self._incarnations({p.topic for p in ready})
+        for partition in ready:
+            committed = self.committed(TopicPartition(partition.topic, partition.partition))
+            if committed is not None:
+                self._client.seek(partition, committed.offset)
+        if self._listener is not None:
+            self._listener.on_assigned(_ours(ready))
+        self._client.resume(*ready)
+
+    def _incarnations(self, topics: Iterable[str]) -> dict[str, str]:
+        return {name: info.topic_id for name, info in self._admin.describe(sorted(topics)).items()}
+
+    def _check_incarnations(self) -> None:
+        """A topic deleted and made anew between two metadata refreshes is treated as a new assignment."""
+        self._next_check = time.monotonic() + INCARNATION_CHECK_SECONDS
+        assigned = self._client.assignment()
+        now = self._incarnations({p.topic for p in assigned})
+        anew = [p for p in assigned if p.topic in now and now[p.topic] != self._topic_ids.get(p.topic)]
+        if anew:
+            self._revoke(anew)
+            self._hold(anew)
+            self._admit()
+
+    def _recover_position(self, error: Exception) -> None:
+        """Move to the first offset held; raise DataGapError unless the topic itself is another one."""
+        out_of_range = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+        stuck = [p for p in out_of_range if p in self._client.assignment()]
+        self._check_incarnations()
+        if not stuck or self._held:
+            return
+        first = self.beginning_offsets([TopicPartition(p.topic, p.partition) for p in stuck])
+        last = self.end_offsets([TopicPartition(p.topic, p.partition) for p in stuck])
+        gaps = []
+        for partition in stuck:
+            ours, expected = TopicPartition(partition.topic, partition.partition), _offset(out_of_range[partition])
+            target = first[ours] if expected < first[ours] else last[ours]
+            self._client.seek(partition, target)
+            gaps.append(Gap(partition.topic, partition.partition, expected, target))
+        raise DataGapError(gaps)
+
+    def topic_id(self, topic: str) -> str:
+        """The incarnation of a topic whose partitions are assigned, as of its assignment."""
+        return self._topic_ids.get(topic, "")
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        """The partitions now assigned and admitted."""
+        return _ours(p for p in self._client.assignment() if p not in self._held)
+
+    def pause(self, partitions: Sequence[TopicPartition]) -> None:
+        """Fetch no more from these until resumed."""
+        assigned = self._client.assignment()
+        self._client.pause(*(p for p in map(_client, partitions) if p in assigned))
+
+    def resume(self, partitions: Sequence[TopicPartition]) -> None:
+        """Undo `pause`."""
+        assigned = self._client.assignment()
+        self._client.resume(*(p for p in map(_client, partitions) if p in assigned and p not in self._held))
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Read `offset` next; does nothing for a partition no longer assigned."""
+        if _client(partition) in self._client.assignment():
+            self._client.seek(_client(partition), offset)
+
+    def position(self, partition: TopicPartition) -> int:
+        """The offset that will be fetched next."""
+        with translated(self._settings):
+            return int(self._client.position(_client(partition), timeout_ms=self._timeout_ms))
+
+    def committed(self, partition: TopicPartition) -> Committed | None:
+        """The group's committed position, once transactions that would change it have ended."""
+        with translated(self._settings):
+            found = self._client.committed(_client(partition), metadata=True, timeout_ms=self._timeout_ms)
+        return None if found is None else Committed(int(found.offset), found.metadata or "")
+
+    def commit(self, offsets: Mapping[TopicPartition, Committed]) -> None:
+        """Commit synchronously. Raises FencedError when a partition is no longer ours to commit."""
+        wanted = {_client(p): OffsetAndMetadata(c.offset, c.metadata, -1) for p, c in offsets.items()}
+        with translated(self._settings):
+            try:
+                self._client.commit(wanted, timeout_ms=self._timeout_ms)
+            except (
+                client_errors.CommitFailedError,
+                client_errors.IllegalGenerationError,
+                client_errors.UnknownMemberIdError,
+                client_errors.RebalanceInProgressError,
+            ) as error:
+                raise FencedError(f"the group has moved on ({type(error).__name__}): this commit is void") from error
+
+    def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where a read-committed reader's log ends."""
+        with translated(self._settings):
+            found = self._client.end_offsets([_client(p) for p in partitions], timeout_ms=self._timeout_ms)
+        return {TopicPartition(p.topic, p.partition): int(at) for p, at in found.items()}
+
+    def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """The first offset still held."""
+        with translated(self._settings):
+            found = self._client.beginning_offsets([_client(p) for p in partitions], timeout_ms=self._timeout_ms)
+        return {TopicPartition(p.topic, p.partition): int(at) for p, at in found.items()}
+
+    @property
+    def _timeout_ms(self) -> int:
+        return int(self._settings.connect_timeout_seconds * 1000)
+
+    def close(self) -> None:
+        """Stop. A static member does not leave its group by closing."""
+        self._client.close(autocommit=False, timeout_ms=2_000)
+        self._admin.close()
+
+
+def _client(partition: TopicPartition) -> ClientPartition:
+    return ClientPartition(partition.topic, partition.partition)
+
+
+def _offset(position: Any) -> int:
+    """The offset in the client's error: a number, or a position with an offset."""
+    return int(getattr(position, "offset", position))
