@@ -1,0 +1,1 @@
+"""Jobs that read the archive: train, backtest."""
