@@ -246,7 +246,7 @@ class StreamSpec(Frozen):
         doubled = sorted({n for n in names if names.count(n) > 1})
         if doubled:
             raise ValueError(f"columns named twice: {', '.join(doubled)}")
-        for role in (Role.ID, Role.TIME, Role.LABEL):
+        for role in (Role.ID, Role.TIME):
             if len(self.columns_with(role)) > 1:
                 raise ValueError(f"role {role.value} on more than one column: {', '.join(self.columns_with(role))}")
         if not self.columns_with(Role.FEATURE):

@@ -60,7 +60,7 @@ def test_days_and_weeks_have_a_rhythm(frame: pd.DataFrame) -> None:
     honest = frame[~frame["label"]]
     hour = honest["time"].dt.hour
     assert hour.between(11, 17).sum() > 4 * hour.between(0, 6).sum()
-    weekdays = honest["time"].dt.dayofweek.value_counts()
+    weekdays = honest["time"].dt.day_of_week.value_counts()
     assert weekdays[5] > 1.3 * weekdays[6], "Saturdays are busier than Sundays"
 
 
