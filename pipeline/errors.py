@@ -10,6 +10,7 @@ EddylineError
 ├── TransactionAbortedError  the transaction did not happen: seek back and do it again
 ├── DataGapError           events were lost before they were read: recorded, page someone
 ├── TooManyRejectsError    the stream no longer fits its spec: pause, page someone
+├── UnreadableAlertError   a record of an alerts topic is no alert: count it, say where it lies, go on
 └── ModelError             a bundle cannot be used: keep the champion in service
 """
 
@@ -71,6 +72,10 @@ class DataGapError(EddylineError):
 
 class TooManyRejectsError(EddylineError):
     """A stream rejects more of its events than its spec allows."""
+
+
+class UnreadableAlertError(EddylineError):
+    """A record of an alerts topic is not an alert of a version this one reads."""
 
 
 class ModelError(EddylineError):

@@ -59,6 +59,9 @@ class Flagged:
     reasons: tuple[Reason, ...]
     event: dict[str, Any]
     """The row's columns (labels left out), unmasked: masked when an alert is made."""
+    watermark_ms: int | None = None
+    """The partition's newest `time_ms` up to and including this row, unflagged rows counted too. With it, alerts do
+    not depend on where batches are cut even when rows are out of order; None stands for the row's own time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +69,7 @@ class Alert:
     """One message on the alerts topic: an alert as it stands. `id` is the de-duplication key, with `revision`."""
 
     id: str
-    """Hash of stream, topic id, partition and offset (and row) of the first event."""
+    """Hash of kind, stream, topic id, partition, and offset and row of the first event (`identity.py`)."""
     revision: int
     kind: AlertKind
     status: AlertStatus
@@ -98,3 +101,5 @@ class Alert:
     shadow: bool = False
     message: str = ""
     """One line for people."""
+    storm_id: str | None = None
+    """The storm that took this alert over, once one has."""
