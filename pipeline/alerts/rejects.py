@@ -34,8 +34,8 @@ class RejectsWatch:
     def paused(self, *, offset: int, rejected: int, of: int, most_common: str, now_ms: int) -> Staged:
         """The partition is paused at `offset`: `rejected` of its last `of` events do not fit, mostly for one reason."""
         message = (
-            f"{rejected:,} of the last {of:,} events do not fit the spec (mostly {most_common}): the partition is "
-            "paused; correct the spec or the producer, then restart"
+            f"{rejected:,} of the last {of:,} events do not fit the spec (mostly {most_common}): "
+            "the partition is paused; correct the spec or the producer, then restart"
         )
         return self._watch.open(offset=offset, started_ms=now_ms, now_ms=now_ms, message=message)
 
