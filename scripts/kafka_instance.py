@@ -222,7 +222,7 @@ def stop(instance: Instance, *, kill: bool = False) -> None:
     """End the process: in order, which flushes its logs, or with SIGKILL, as a power cut would."""
     if is_running(instance):
         os.kill(instance.pid, signal.SIGKILL if kill else signal.SIGTERM)
-        if not _gone(instance, STOP_SECONDS) and not kill:
+        if not kill and not _gone(instance, STOP_SECONDS) and is_running(instance):
             os.kill(instance.pid, signal.SIGKILL)
         if not _gone(instance, STOP_SECONDS):
             raise KafkaScriptError(f"the broker on port {instance.port} (process {instance.pid}) does not end: kill it")
@@ -232,7 +232,8 @@ def stop(instance: Instance, *, kill: bool = False) -> None:
 
 def _gone(instance: Instance, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while is_running(instance):
+    # A process that ends loses its name before it closes its sockets, so the port has to be free as well.
+    while is_running(instance) or not port_is_free(instance.port):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.02)
