@@ -228,6 +228,8 @@ class Broker(Protocol):
     def admin(self) -> Admin:
         """An administration client."""
 
-    def read_all(self, partition: TopicPartition, on_block: Callable[[Block], None], *, timeout_seconds: float) -> int:
-        """Read a whole partition, committed records only, up to its high watermark at the time of asking, and
-        wait for transactions still open below it. Returns the next offset."""
+    def read_all(
+        self, partitions: Sequence[TopicPartition], on_block: Callable[[Block], None], *, timeout_seconds: float
+    ) -> dict[TopicPartition, int]:
+        """Read whole partitions, committed records only, up to their high watermarks at the time of asking, and wait
+        for transactions still open below those. Returns the next offsets. For small, compacted topics."""

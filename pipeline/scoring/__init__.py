@@ -1,0 +1,1 @@
+"""The scorer: poll, decode, score, decide, then produce and commit in one transaction."""

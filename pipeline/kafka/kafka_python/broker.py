@@ -1,7 +1,7 @@
 """Makes kafka-python clients for one cluster."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from kafka import KafkaConsumer
 from kafka import TopicPartition as ClientPartition
@@ -41,45 +41,50 @@ class KafkaPythonBroker:
         """An administration client."""
         return KafkaPythonAdmin(self._settings, self._options)
 
-    def read_all(self, partition: TopicPartition, on_block: Callable[[Block], None], *, timeout_seconds: float) -> int:
-        """Read a whole partition, committed records only, up to its high watermark at the time of asking.
+    def read_all(
+        self, partitions: Sequence[TopicPartition], on_block: Callable[[Block], None], *, timeout_seconds: float
+    ) -> dict[TopicPartition, int]:
+        """Read whole partitions, committed records only, up to their high watermarks at the time of asking.
 
-        Transactions still open below that mark are waited for, so that what a previous owner committed is seen.
-        Returns the next offset. Raises EddylineError when the end is not reached within `timeout_seconds`.
+        Transactions still open below those marks are waited for, so that what a previous owner committed is seen.
+        Returns the next offsets. Raises EddylineError when the ends are not reached within `timeout_seconds`.
         """
         admin = self.admin()
         try:
-            end = admin.latest_offsets([partition])[partition]
+            ends = admin.latest_offsets(partitions)
         finally:
             admin.close()
-        options = consumer_options(self._settings, self._options) | {"auto_offset_reset": "earliest"}
-        target = ClientPartition(*partition)
-        with translated(self._settings):
-            client = KafkaConsumer(**options)
-            try:
-                client.assign([target])
-                client.seek_to_beginning(target)
-                self._drain(client, target, partition, end, on_block, timeout_seconds)
-            finally:
-                client.close(autocommit=False, timeout_ms=1_000)
-        return end
+        pending = {ClientPartition(*p): end for p, end in ends.items() if end > 0}
+        if pending:
+            options = consumer_options(self._settings, self._options) | {"auto_offset_reset": "earliest"}
+            with translated(self._settings):
+                client = KafkaConsumer(**options)
+                try:
+                    client.assign(list(pending))
+                    client.seek_to_beginning(*pending)
+                    _drain(client, pending, on_block, timeout_seconds)
+                finally:
+                    client.close(autocommit=False, timeout_ms=1_000)
+        return ends
 
-    @staticmethod
-    def _drain(
-        client: KafkaConsumer,
-        target: ClientPartition,
-        partition: TopicPartition,
-        end: int,
-        on_block: Callable[[Block], None],
-        timeout_seconds: float,
-    ) -> None:
-        deadline = time.monotonic() + timeout_seconds
-        while end > 0 and client.position(target) < end:
-            records = client.poll(timeout_ms=200, max_records=READ_MAX_RECORDS).get(target)
-            if records:
-                on_block(to_block(partition, records))
-            elif time.monotonic() > deadline:
-                raise EddylineError(
-                    f"{partition.topic}[{partition.partition}] could not be read to its end (offset {end}) within "
-                    f"{timeout_seconds:g} s: an open transaction may be holding it back; try again"
-                )
+
+def _drain(
+    client: KafkaConsumer,
+    pending: dict[ClientPartition, int],
+    on_block: Callable[[Block], None],
+    timeout_seconds: float,
+) -> None:
+    """Hand over records until every partition's position has reached its end."""
+    deadline = time.monotonic() + timeout_seconds
+    while pending:
+        fetched = client.poll(timeout_ms=200, max_records=READ_MAX_RECORDS)
+        for target, records in fetched.items():
+            on_block(to_block(TopicPartition(target.topic, target.partition), records))
+        for target in [p for p, end in pending.items() if client.position(p) >= end]:
+            del pending[target]
+        if pending and not fetched and time.monotonic() > deadline:
+            stuck = ", ".join(f"{p.topic}[{p.partition}] (to {end})" for p, end in pending.items())
+            raise EddylineError(
+                f"{stuck} could not be read to the end within {timeout_seconds:g} s: an open transaction may be "
+                "holding it back; try again"
+            )

@@ -133,9 +133,9 @@ class KafkaPythonSource:
             committed = self.committed(TopicPartition(partition.topic, partition.partition))
             if committed is not None:
                 self._client.seek(partition, committed.offset)
+        self._client.resume(*ready)  # nothing is fetched before the next poll, so the listener may still seek or pause
         if self._listener is not None:
             self._listener.on_assigned(_ours(ready))
-        self._client.resume(*ready)
 
     def _incarnations(self, topics: Iterable[str]) -> dict[str, str]:
         return {name: info.topic_id for name, info in self._admin.describe(sorted(topics)).items()}

@@ -1,0 +1,60 @@
+"""`eddyline score`: run the scoring workers."""
+
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.commands.context import load
+from pipeline.errors import ConfigError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(score)
+
+
+def score(
+    streams: Annotated[list[str] | None, typer.Argument(help="Streams to score; all of them by default.")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes in one consumer group.")] = 1,
+    accept_rejects: Annotated[
+        bool, typer.Option("--accept-rejects", help="Dead-letter however many events do not fit the spec.")
+    ] = False,
+    config: Annotated[Path | None, typer.Option(help="Settings file; eddyline.yaml by default.")] = None,
+) -> None:
+    """Score streams with their champion models and alert, until interrupted.
+
+    Example: eddyline score payments --workers 2
+    """
+    from pipeline.logs import configure_logs
+    from pipeline.scoring.names import group_name
+    from pipeline.scoring.supervisor import Supervisor, remove_surplus_members
+
+    configure_logs()
+    context = load(config)
+    names = streams or sorted(context.specs)
+    unknown = [name for name in names if name not in context.specs]
+    if unknown or not names:
+        known = ", ".join(sorted(context.specs)) or "none; make one with `eddyline init --from FILE`"
+        raise ConfigError(f"no stream called {', '.join(unknown) or '?'}: streams are {known}")
+    admin = context.broker().admin()
+    try:
+        for name in names:
+            remove_surplus_members(admin, group_name(name), _slots(name, context.instance), workers)
+    finally:
+        admin.close()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    command = [sys.executable, "-m", "pipeline.scoring.process", *names]
+    command += ["--config", str(config)] if config else []
+    command += ["--accept-rejects"] if accept_rejects else []
+
+    def spawn(slot: int) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen([*command, "--slot", str(slot)], stdin=subprocess.DEVNULL, start_new_session=True)
+
+    raise typer.Exit(Supervisor(spawn, workers=workers, stop=stop).run())

@@ -1,0 +1,140 @@
+"""Prometheus metrics of a process. Made once by the process and handed down; no module keeps any."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+if TYPE_CHECKING:
+    from pipeline.alerts.staged import Staged
+    from pipeline.scoring.status import StreamStatus
+    from pipeline.scoring.stream_scorer import Scored
+
+LATENCY_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3600.0)
+BATCH_BUCKETS = (1, 10, 100, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamMetrics:
+    """The metrics of one stream, its name already filled in."""
+
+    events: Counter
+    rejects: "Labelled[Counter]"
+    alerts: "Labelled[Counter]"
+    suppressed: Counter
+    late: Counter
+    unknown_fields: Gauge
+    transactions: "Labelled[Counter]"
+    batch_events: Histogram
+    score_seconds: Histogram
+    event_latency_seconds: Histogram
+    append_latency_seconds: Histogram
+    lag: Gauge
+    budget_promised: Gauge
+    budget_observed: Gauge
+    paused: Gauge
+
+    def scored(self, scored: "Scored", *, now_ms: int) -> None:
+        """Count a committed batch. Latencies are those of its oldest event by append time and newest by event time."""
+        self.events.inc(scored.events)
+        for reasons in scored.rejects.values():
+            for reason, count in reasons.items():
+                self.rejects.labels(reason=reason).inc(count)
+        self.late.inc(scored.late)
+        self.unknown_fields.set(len(scored.unknown_fields))
+        self.transactions.labels(result="committed").inc()
+        if scored.oldest_append_ms is not None:
+            self.append_latency_seconds.observe(max(0, now_ms - scored.oldest_append_ms) / 1000)
+        if scored.newest_time_ms is not None:
+            self.event_latency_seconds.observe(max(0, now_ms - scored.newest_time_ms) / 1000)
+        for _, staged in scored.staged:
+            self.published(staged)
+
+    def published(self, staged: "Staged") -> None:
+        """Count what a committed staging published."""
+        for alert in staged.alerts:
+            self.alerts.labels(kind=alert.kind.value, severity=alert.severity.value, status=alert.status.value).inc()
+        self.suppressed.inc(staged.suppressed)
+
+    def budget(self, status: "StreamStatus", promised: float, observed: float | None) -> None:
+        """Show where the budget stands, in its own unit."""
+        self.budget_promised.set(promised)
+        if observed is not None:
+            self.budget_observed.set(observed)
+        self.lag.set(status.lag)
+        self.paused.set(1 if status.paused or status.waiting else 0)
+
+
+Metric = TypeVar("Metric", Counter, Gauge)
+
+
+class Labelled(Generic[Metric]):
+    """A metric of one stream that still needs its other labels."""
+
+    def __init__(self, metric: Metric, fixed: Mapping[str, str]) -> None:
+        self._metric = metric
+        self._fixed = dict(fixed)
+
+    def labels(self, **more: str) -> Metric:
+        """The metric with all its labels."""
+        return self._metric.labels(**self._fixed, **more)
+
+
+class Metrics:
+    """All metrics of a process, in a registry of its own."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        r = self.registry
+        s = ["stream"]
+        self._events = Counter("eddyline_events", "Events scored.", s, registry=r)
+        self._rejects = Counter("eddyline_rejects", "Events sent to dead letters.", [*s, "reason"], registry=r)
+        self._alerts = Counter(
+            "eddyline_alerts", "Alert messages published.", [*s, "kind", "severity", "status"], registry=r
+        )
+        self._suppressed = Counter("eddyline_suppressed", "Flagged events a rule kept quiet.", s, registry=r)
+        self._late = Counter("eddyline_late_events", "Events older than the stream's tolerance.", s, registry=r)
+        self._unknown = Gauge("eddyline_unknown_fields", "Fields the spec does not have, last batch.", s, registry=r)
+        self._transactions = Counter("eddyline_transactions", "Batches by outcome.", [*s, "result"], registry=r)
+        self._batch = Histogram("eddyline_batch_events", "Events a batch.", s, buckets=BATCH_BUCKETS, registry=r)
+        self._score = Histogram(
+            "eddyline_score_seconds",
+            "Decode, score and decide, a batch.",
+            s,
+            buckets=LATENCY_BUCKETS_SECONDS,
+            registry=r,
+        )
+        self._event_latency = Histogram(
+            "eddyline_event_latency_seconds", "Event time to commit.", s, buckets=LATENCY_BUCKETS_SECONDS, registry=r
+        )
+        self._append_latency = Histogram(
+            "eddyline_append_latency_seconds", "Append to commit.", s, buckets=LATENCY_BUCKETS_SECONDS, registry=r
+        )
+        self._lag = Gauge("eddyline_lag_events", "Records not yet scored.", s, registry=r)
+        self._promised = Gauge(
+            "eddyline_budget_promised", "Alerts a day, or share of events, as the budget states.", s, registry=r
+        )
+        self._observed = Gauge("eddyline_budget_observed", "The same as observed by this worker.", s, registry=r)
+        self._paused = Gauge("eddyline_paused", "1 while the stream is paused or waits for a model.", s, registry=r)
+
+    def stream(self, name: str) -> StreamMetrics:
+        """The metrics of one stream."""
+        fixed = {"stream": name}
+        return StreamMetrics(
+            events=self._events.labels(name),
+            rejects=Labelled(self._rejects, fixed),
+            alerts=Labelled(self._alerts, fixed),
+            suppressed=self._suppressed.labels(name),
+            late=self._late.labels(name),
+            unknown_fields=self._unknown.labels(name),
+            transactions=Labelled(self._transactions, fixed),
+            batch_events=self._batch.labels(name),
+            score_seconds=self._score.labels(name),
+            event_latency_seconds=self._event_latency.labels(name),
+            append_latency_seconds=self._append_latency.labels(name),
+            lag=self._lag.labels(name),
+            budget_promised=self._promised.labels(name),
+            budget_observed=self._observed.labels(name),
+            paused=self._paused.labels(name),
+        )

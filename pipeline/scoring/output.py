@@ -1,0 +1,83 @@
+"""What leaves a scorer, as records: scores (one Arrow record per batch and partition, split when large) and alerts."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from detectors.base import FloatArray
+from pipeline.alerts.model import Alert
+from pipeline.alerts.wire import encode_alert
+from pipeline.config import StreamSpec
+from pipeline.intake import Taken
+from pipeline.kafka.port import OutRecord, TopicPartition
+
+SCORES_SCHEMA_VERSION = 1
+ROWS_PER_RECORD = 25_000
+"""At 29 bytes a row, below a broker's default limit of 1 MiB a record."""
+
+SCORES_SCHEMA = pa.schema(
+    [
+        pa.field("offset", pa.int64()),
+        pa.field("row", pa.int32()),
+        pa.field("time_ms", pa.int64()),
+        pa.field("score_nats", pa.float32()),
+        pa.field("tail_probability", pa.float32()),
+        pa.field("flagged", pa.bool_()),
+    ]
+)
+
+
+def score_records(
+    spec: StreamSpec,
+    source: TopicPartition,
+    model_id: str,
+    taken: Taken,
+    scores: FloatArray,
+    tail_probability: FloatArray,
+    flags: npt.NDArray[np.bool_],
+) -> Iterator[OutRecord]:
+    """The scores of one partition's rows, in order. All arrays have shape (B,)."""
+    if not len(scores):
+        return
+    metadata = {
+        "eddyline.version": str(SCORES_SCHEMA_VERSION),
+        "eddyline.stream": spec.stream,
+        "eddyline.topic": source.topic,
+        "eddyline.partition": str(source.partition),
+        "eddyline.model": model_id,
+    }
+    batch = pa.record_batch(
+        [
+            pa.array(taken.offsets),
+            pa.array(taken.rows),
+            pa.array(taken.time_ms),
+            pa.array(scores.astype(np.float32)),
+            pa.array(tail_probability.astype(np.float32)),
+            pa.array(flags),
+        ],
+        schema=SCORES_SCHEMA.with_metadata(metadata),
+    )
+    for start in range(0, batch.num_rows, ROWS_PER_RECORD):
+        yield OutRecord(spec.scores_topic, to_ipc(batch.slice(start, ROWS_PER_RECORD)), partition=source.partition)
+
+
+def to_ipc(batch: pa.RecordBatch) -> bytes:
+    """One Arrow IPC stream with its schema."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+
+
+def alert_records(spec: StreamSpec, alerts: Sequence[Alert]) -> list[OutRecord]:
+    """Alerts for the alerts topic, keyed by id so that one alert's messages stay in order."""
+    return [OutRecord(spec.alerts_topic, encode_alert(a), key=a.id.encode()) for a in alerts]
+
+
+def changelog_records(
+    spec: StreamSpec, partition: int, changes: Sequence[tuple[bytes, bytes | None]]
+) -> list[OutRecord]:
+    """Changes of episodes for the compacted changelog, in the partition they were made in."""
+    return [OutRecord(spec.episodes_topic, value, key=key, partition=partition) for key, value in changes]
