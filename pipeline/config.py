@@ -4,6 +4,7 @@
 fields. `yaml_files.py` turns files into these and says every error at once, with file and line.
 """
 
+import os
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from detectors.columns import ARROW_TYPES, Kind, Role, make_field
+from pipeline.errors import ConfigError
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
@@ -297,3 +299,11 @@ class Settings(Frozen):
     streams: str = "streams"
     """Folder of stream specs."""
     metrics: MetricsSettings = MetricsSettings()
+
+
+def environment_secret(variable: str) -> bytes:
+    """The secret that a spec or the settings name by its environment variable. Raises ConfigError where it is not set."""
+    value = os.environ.get(variable, "")
+    if not value:
+        raise ConfigError(f"the environment variable {variable} is not set: it must hold the secret the settings name")
+    return value.encode()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from detectors.base import Reason
 from pipeline.alerts.identity import alert_id
-from pipeline.alerts.masking import Masking, plain_event
+from pipeline.alerts.masking import Masking, plain_event, plain_reason
 from pipeline.alerts.messages import anomaly_message
 from pipeline.alerts.model import Alert, AlertKind, AlertStatus, Flagged, Severity
 from pipeline.alerts.severity import worse
@@ -109,7 +109,7 @@ def opened(sighting: Sighting, place: Place, masker: Masking) -> Episode:
         tail_probability=row.tail_probability,
         threshold_nats=sighting.verdict.threshold_nats,
         model_id=sighting.verdict.model_id,
-        reasons=tuple(masker.reason(reason) for reason in sighting.reasons),
+        reasons=tuple(plain_reason(masker.reason(reason)) for reason in sighting.reasons),
         event=plain_event(masker.event(row.event)),
         shadow=place.shadow,
     )
@@ -144,7 +144,7 @@ def joined(episode: Episode, sighting: Sighting, masker: Masking) -> Episode:
             tail_probability=row.tail_probability,
             threshold_nats=sighting.verdict.threshold_nats,
             model_id=sighting.verdict.model_id,
-            reasons=tuple(masker.reason(reason) for reason in sighting.reasons),
+            reasons=tuple(plain_reason(masker.reason(reason)) for reason in sighting.reasons),
             event=plain_event(masker.event(row.event)),
         )
     return replace(

@@ -1,6 +1,7 @@
 """What alerts ask of whoever hides personal values, and the JSON-able form of a row that is shown."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -23,6 +24,18 @@ class Masking(Protocol):
 def plain_event(event: dict[str, Any]) -> dict[str, Any]:
     """A row as JSON can carry it: moments as ISO 8601 in UTC, numbers that are not finite as null."""
     return {column: _plain(value) for column, value in event.items()}
+
+
+def plain_reason(reason: Reason) -> Reason:
+    """A reason as JSON can carry it: numbers that are not finite as null, or 0 where there must be one."""
+    return replace(
+        reason,
+        contribution_nats=reason.contribution_nats if math.isfinite(reason.contribution_nats) else 0.0,
+        actual=_plain(reason.actual),
+        expected=_plain(reason.expected),
+        low=None if reason.low is None or not math.isfinite(reason.low) else reason.low,
+        high=None if reason.high is None or not math.isfinite(reason.high) else reason.high,
+    )
 
 
 def _plain(value: Any) -> str | int | float | bool | None:

@@ -1,5 +1,6 @@
 """The one line of an alert that people read first. Made from what is already masked."""
 
+import math
 from datetime import UTC, datetime
 
 from detectors.base import Reason
@@ -10,6 +11,8 @@ TEXT_LIMIT = 60
 
 def number_text(value: float) -> str:
     """A number in as few digits as tell it apart: 1,234.5, 0.00012, 3."""
+    if not math.isfinite(value):
+        return str(value)
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
     if 0.001 <= abs(value) < 1e15:

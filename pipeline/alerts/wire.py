@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from pipeline.alerts.model import ALERT_SCHEMA_VERSION, Alert
-from pipeline.errors import UnreadableAlertError
+from pipeline.errors import ConfigError, UnreadableAlertError
 
 VERSION_FIELD = "schema_version"
 
@@ -23,13 +23,17 @@ def encode_alert(alert: Alert) -> bytes:
 
 
 def alert_from_document(document: dict[str, Any]) -> Alert:
-    """The alert that `alert_document` described. Unknown fields are passed over. Raises UnreadableAlertError."""
+    """The alert that `alert_document` described. Unknown fields are passed over.
+
+    Raises ConfigError for an alert of a later version, UnreadableAlertError for what is no alert.
+    """
     version = document.get(VERSION_FIELD)
-    if version != ALERT_SCHEMA_VERSION:
-        raise UnreadableAlertError(
-            f"an alert of schema version {version!r}; this Eddyline reads version {ALERT_SCHEMA_VERSION}: "
-            "upgrade it, or look at the record by hand"
+    if isinstance(version, int) and version > ALERT_SCHEMA_VERSION:
+        raise ConfigError(
+            f"an alert of schema version {version}; this Eddyline reads version {ALERT_SCHEMA_VERSION}: upgrade it"
         )
+    if version != ALERT_SCHEMA_VERSION:
+        raise UnreadableAlertError("JSON without an alert's schema_version: something else writes to this topic")
     try:
         return msgspec.convert(document, Alert)
     except msgspec.ValidationError as error:
@@ -37,7 +41,7 @@ def alert_from_document(document: dict[str, Any]) -> Alert:
 
 
 def decode_alert(value: bytes) -> Alert:
-    """The alert in a record's value. Raises UnreadableAlertError."""
+    """The alert in a record's value. Raises as `alert_from_document` does."""
     try:
         document = msgspec.json.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -1,0 +1,1 @@
+"""From the alerts topic to people: one consumer group per destination, so that one outage stalls only itself."""

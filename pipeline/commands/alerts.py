@@ -1,0 +1,50 @@
+"""`eddyline alerts`: show a stream's alerts, and follow those to come."""
+
+import signal
+import threading
+import uuid
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(alerts)
+
+
+def alerts(
+    stream: Annotated[str, typer.Argument(help="The stream whose alerts are shown.")],
+    is_following: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new alerts until stopped.")] = False,
+    is_json: Annotated[bool, typer.Option("--json", help="One JSON document a line, as published.")] = False,
+    since: Annotated[
+        str | None, typer.Option(help="Only alerts published since a moment: 15m, 24h, 7d or 2026-05-01T12:00:00Z.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Show so many at most, the newest.")] = 50,
+    config: Annotated[Path | None, typer.Option(help="Settings file; eddyline.yaml by default.")] = None,
+) -> None:
+    """Show a stream's alerts as they stand, each once, newest last.
+
+    Example: eddyline alerts payments --since 24h --follow
+    """
+    from rich.console import Console
+
+    from pipeline.alerts.listing import follow, read_history, since_ms
+    from pipeline.alerts.notify.printer import Printer
+    from pipeline.clock import SystemClock
+    from pipeline.commands.context import load
+    from pipeline.commands.streams import stream_named
+
+    context = load(config)
+    spec = stream_named(context.specs, stream)
+    published_since_ms = None if since is None else since_ms(since, now_ms=SystemClock().now_ms())
+    printer = Printer(Console(), is_json=is_json)
+    history = read_history(context.broker(), spec, published_since_ms=published_since_ms)
+    printer.history(history.alerts, limit=limit, is_following=is_following)
+    if is_following:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        source = context.broker().source(group=f"eddyline.{stream}.alerts.follow.{uuid.uuid4().hex}")
+        follow(source, spec, printer.alert, stop, start=history.next_offsets, published_since_ms=published_since_ms)

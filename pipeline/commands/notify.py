@@ -1,0 +1,50 @@
+"""`eddyline notify`: carry a stream's alerts to one destination."""
+
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(notify)
+
+
+def notify(
+    stream: Annotated[str, typer.Argument(help="The stream whose alerts are carried.")],
+    destination: Annotated[str, typer.Argument(help="A destination of the stream's spec, or `terminal`.")],
+    config: Annotated[Path | None, typer.Option(help="Settings file; eddyline.yaml by default.")] = None,
+) -> None:
+    """Hand every alert of a stream to a destination, in order and at least once, until interrupted.
+
+    Example: eddyline notify payments on-call
+    """
+    from rich.console import Console
+
+    from pipeline.alerts.notify.service import notifier_for
+    from pipeline.clock import SystemClock
+    from pipeline.commands.context import load
+    from pipeline.commands.streams import stream_named
+    from pipeline.config import environment_secret
+    from pipeline.logs import configure_logs
+
+    configure_logs()
+    context = load(config)
+    spec = stream_named(context.specs, stream)
+    service = notifier_for(
+        spec,
+        destination,
+        broker=context.broker(),
+        catalogue=context.catalogue(),
+        instance=context.instance,
+        clock=SystemClock(),
+        console=Console(),
+        read_secret=environment_secret,
+    )
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    service.run(stop)
