@@ -135,11 +135,13 @@ class MemoryBroker:
     def admin(self) -> "MemoryAdmin":
         return MemoryAdmin(self)
 
-    def read_all(self, partition: TopicPartition, on_block: Callable[[Block], None], *, timeout_seconds: float) -> int:
-        log = self.log(*partition)
-        if log.records:
-            on_block(block_of(partition, log.records))
-        return log.next_offset
+    def read_all(
+        self, partitions: Sequence[TopicPartition], on_block: Callable[[Block], None], *, timeout_seconds: float
+    ) -> dict[TopicPartition, int]:
+        for partition in partitions:
+            if self.log(*partition).records:
+                on_block(block_of(partition, self.log(*partition).records))
+        return {partition: self.log(*partition).next_offset for partition in partitions}
 
 
 def block_of(partition: TopicPartition, records: Sequence[MemoryRecord]) -> Block:
@@ -357,6 +359,11 @@ class MemoryAdmin:
         self._broker.check_available()
         logs = self._broker.topics[topic].logs
         logs.extend(MemoryLog() for _ in range(partitions - len(logs)))
+
+    def delete(self, topics: Sequence[str]) -> None:
+        self._broker.check_available()
+        for name in [t for t in topics if t in self._broker.topics]:
+            self._broker.delete_topic(name)
 
     def latest_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         self._broker.check_available()

@@ -1,0 +1,72 @@
+"""The lake's three roots and what may be asked of them."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.lake.layout import ArchiveFile, outermost
+from pipeline.lake.ledger import ArchiveLedger
+from pipeline.lake.reader import DEFAULT_WINDOW_ROWS, ArchiveReader
+
+
+class Lake:
+    """A local folder with `real/`, `synthetic/` and `metadata/`, kept apart: no path of one lies in another."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+
+    @property
+    def metadata(self) -> Path:
+        """Where everything that is about data lies, never data itself."""
+        return self.root / "metadata"
+
+    @property
+    def synthetic(self) -> Path:
+        """Where generated data lies."""
+        return self.root / "synthetic"
+
+    def real(self, stream: str) -> Path:
+        """Where a stream's archive lies: one folder for each incarnation of its topic."""
+        return self.root / "real" / stream
+
+    def ledger(self, stream: str) -> ArchiveLedger:
+        """High-water marks, gaps and schema versions of a stream's archive."""
+        return ArchiveLedger(self.metadata / "archive" / stream)
+
+    def files(self, stream: str) -> list[ArchiveFile]:
+        """A stream's published files, ranges within another's left out, by topic id, partition and position."""
+        parsed = (ArchiveFile.parse(path) for path in self.real(stream).glob("*/date=*/p*.parquet"))
+        return outermost(file for file in parsed if file is not None)
+
+    def iterate_real(
+        self,
+        stream: str,
+        *,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        columns: Sequence[str] | None = None,
+        window_rows: int = DEFAULT_WINDOW_ROWS,
+    ) -> Iterator[pa.RecordBatch]:
+        """Archived rows with `start_ms` ≤ time < `end_ms`, ordered by time, partition, offset and row.
+
+        Time is the event's where the stream has one, else append time. Memory is bounded by about `window_rows` rows
+        of the columns asked for (all of them, with the system columns, where `columns` is None), however long the
+        archive. Files of older and newer schema versions are unified: a column that a file lacks is null there.
+        Raises ConfigError for a column that no file has, StorageUnavailableError for an unreadable file.
+        """
+        reader = ArchiveReader(self.files(stream), stream, columns)
+        return reader.batches(start_ms=start_ms, end_ms=end_ms, window_rows=window_rows)
+
+    def read_real(
+        self,
+        stream: str,
+        *,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """`iterate_real` as one table: everything in the window must fit in memory. Empty where nothing is archived."""
+        reader = ArchiveReader(self.files(stream), stream, columns)
+        batches = reader.batches(start_ms=start_ms, end_ms=end_ms, window_rows=DEFAULT_WINDOW_ROWS)
+        return pa.Table.from_batches(batches, schema=reader.schema)
