@@ -302,7 +302,7 @@ class Settings(Frozen):
 
 
 def environment_secret(variable: str) -> bytes:
-    """The secret that a spec or the settings name by its environment variable. Raises ConfigError where it is not set."""
+    """The secret in the environment variable that a spec or the settings name. Raises ConfigError where it is unset."""
     value = os.environ.get(variable, "")
     if not value:
         raise ConfigError(f"the environment variable {variable} is not set: it must hold the secret the settings name")

@@ -74,7 +74,7 @@ def destination_for(
     if webhook is None:
         known = ", ".join([Terminal.name, *(hook.name for hook in spec.notify)])
         raise ConfigError(
-            f"stream {spec.stream!r} has no destination {name!r}: use one of {known}, or add it under notify in its spec"
+            f"stream {spec.stream!r} has no destination {name!r}: there are {known}; add it under notify in its spec"
         )
     secret = None if webhook.secret_env is None else read_secret(webhook.secret_env)
     return Webhook(webhook, secret=secret, clock=clock), Severity(webhook.minimum_severity)
