@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -31,7 +32,7 @@ def score(
     Example: eddyline score payments --workers 2
     """
     from pipeline.logs import configure_logs
-    from pipeline.scoring.names import group_name
+    from pipeline.scoring.names import group_name, slot_name
     from pipeline.scoring.supervisor import Supervisor, remove_surplus_members
 
     configure_logs()
@@ -44,7 +45,7 @@ def score(
     admin = context.broker().admin()
     try:
         for name in names:
-            remove_surplus_members(admin, group_name(name), _slots(name, context.instance), workers)
+            remove_surplus_members(admin, group_name(name), partial(slot_name, name, context.instance), workers)
     finally:
         admin.close()
     stop = threading.Event()

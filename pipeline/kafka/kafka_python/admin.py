@@ -20,7 +20,7 @@ class KafkaPythonAdmin:
     def __init__(self, settings: KafkaSettings, options: Options) -> None:
         self._settings = settings
         with translated(settings):
-            self._client = KafkaAdminClient(**options, request_timeout_ms=REQUEST_TIMEOUT_MS, metrics_enabled=False)
+            self._client = KafkaAdminClient(**options, request_timeout_ms=REQUEST_TIMEOUT_MS)
 
     def describe(self, topics: Sequence[str]) -> dict[str, TopicInfo]:
         """The topics that exist among those named."""

@@ -10,6 +10,7 @@ from pipeline.config import KafkaSettings
 from pipeline.errors import EddylineError
 from pipeline.kafka.kafka_python.admin import KafkaPythonAdmin
 from pipeline.kafka.kafka_python.connection import connection_options, translated
+from pipeline.kafka.kafka_python.records import use_fast_records
 from pipeline.kafka.kafka_python.sink import KafkaPythonProducer, KafkaPythonTransactionalSink
 from pipeline.kafka.kafka_python.source import KafkaPythonSource, consumer_options, to_block
 from pipeline.kafka.port import Block, TopicPartition
@@ -59,6 +60,7 @@ class KafkaPythonBroker:
             options = consumer_options(self._settings, self._options) | {"auto_offset_reset": "earliest"}
             with translated(self._settings):
                 client = KafkaConsumer(**options)
+                use_fast_records(client)
                 try:
                     client.assign(list(pending))
                     client.seek_to_beginning(*pending)

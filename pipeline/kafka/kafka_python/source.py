@@ -7,7 +7,6 @@ committed offset, or the beginning where nothing is committed. An offset the bro
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -20,10 +19,10 @@ from pipeline.config import KafkaSettings
 from pipeline.errors import DataGapError, FencedError, Gap
 from pipeline.kafka.kafka_python.admin import KafkaPythonAdmin
 from pipeline.kafka.kafka_python.connection import Options, translated
+from pipeline.kafka.kafka_python.records import Fields, use_fast_records
 from pipeline.kafka.port import Block, Committed, Polled, RebalanceListener, TopicPartition
 
 INCARNATION_CHECK_SECONDS = 3.0
-_COLUMNS = tuple(attrgetter(name) for name in ("offset", "timestamp", "key", "value"))
 
 
 def consumer_options(settings: KafkaSettings, options: Options) -> Options:
@@ -41,9 +40,9 @@ def consumer_options(settings: KafkaSettings, options: Options) -> Options:
     }
 
 
-def to_block(source: TopicPartition, records: Sequence[Any]) -> Block:
-    """The client's records of one partition as parallel sequences."""
-    offsets, timestamps, keys, values = (list(map(column, records)) for column in _COLUMNS)
+def to_block(source: TopicPartition, records: Sequence[Fields]) -> Block:
+    """The records of one partition, read by `records.py`, as parallel sequences."""
+    offsets, timestamps, keys, values = zip(*records, strict=True)
     return Block(
         source=source,
         offsets=np.asarray(offsets, dtype=np.int64),
@@ -82,6 +81,7 @@ class KafkaPythonSource:
             self._client = KafkaConsumer(
                 group_id=group, group_instance_id=instance_id, **consumer_options(settings, options)
             )
+        use_fast_records(self._client)
         self._listener: RebalanceListener | None = None
         self._held: set[ClientPartition] = set()
         self._topic_ids: dict[str, str] = {}
