@@ -1,0 +1,138 @@
+"""What is asked of the catalogue. Safe to use from several threads and processes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from pipeline.catalogue.database import database_errors, open_database
+from pipeline.catalogue.entries import ChampionEntry, ModelEntry, WorkerBeat
+from pipeline.catalogue.tables import Base, ChampionRow, ModelRow, StreamRow, WorkerRow
+from pipeline.errors import ModelError
+
+if TYPE_CHECKING:  # a bundle brings detectors along, which those who only ask for status need not load
+    from pipeline.model_store import Bundle
+
+
+class Catalogue:
+    """Every method raises CatalogueUnavailableError where the database does not answer."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str) -> "Catalogue":
+        """Connect and bring the database up to this version; several processes may do so at once.
+
+        Raises CatalogueUnavailableError for a database of a newer version, ConfigError for a wrong address.
+        """
+        return cls(open_database(url))
+
+    def close(self) -> None:
+        """Close connections."""
+        self._engine.dispose()
+
+    def register_stream(self, spec_document: dict[str, Any], name: str) -> None:
+        """Remember a stream and the spec it is used with."""
+        self._put(StreamRow, {"name": name}, {"spec": spec_document})
+
+    def streams(self) -> dict[str, dict[str, Any]]:
+        """The specs of all streams registered, by name."""
+        with self._connection() as connection:
+            rows = connection.execute(select(StreamRow.name, StreamRow.spec).order_by(StreamRow.name))
+            return {row.name: row.spec for row in rows}
+
+    def add_model(self, bundle: "Bundle") -> None:
+        """Remember a model. Adding it again changes nothing: its id is its content."""
+        row = {
+            "stream": bundle.stream,
+            "detector": bundle.detector.name,
+            "created_ms": bundle.created_ms,
+            "threshold_nats": float(bundle.threshold.nats),
+            "facts": bundle.facts,
+        }
+        self._put(ModelRow, {"model_id": bundle.model_id}, row)
+
+    def champion(self, stream: str) -> str | None:
+        """The id of the model in service; None where none was ever promoted. One index look-up."""
+        newest = select(ChampionRow.model_id).where(ChampionRow.stream == stream).order_by(ChampionRow.id.desc())
+        with self._connection() as connection:
+            return connection.execute(newest.limit(1)).scalar_one_or_none()
+
+    def set_champion(self, stream: str, model_id: str, reason: str, now_ms: int) -> None:
+        """Put a model into service. Raises ModelError for a model that is not this stream's."""
+        with self._connection() as connection:
+            owner = connection.execute(select(ModelRow.stream).where(ModelRow.model_id == model_id)).scalar()
+            if owner != stream:
+                whose = "is not in the catalogue" if owner is None else f"was trained for stream {owner}"
+                raise ModelError(f"model {model_id} {whose}: `eddyline models list {stream}` shows those of {stream}")
+            row = {"stream": stream, "model_id": model_id, "reason": reason, "since_ms": now_ms}
+            connection.execute(insert(ChampionRow).values(row))
+
+    def champions(self, stream: str) -> list[ChampionEntry]:
+        """Every promotion, newest first."""
+        query = select(ChampionRow.__table__).where(ChampionRow.stream == stream).order_by(ChampionRow.id.desc())
+        with self._connection() as connection:
+            return [
+                ChampionEntry(stream=r.stream, model_id=r.model_id, reason=r.reason, since_ms=r.since_ms)
+                for r in connection.execute(query)
+            ]
+
+    def models(self, stream: str) -> list[ModelEntry]:
+        """A stream's models, newest first."""
+        return self._models(ModelRow.stream == stream)
+
+    def model(self, model_id: str) -> ModelEntry:
+        """One model, by its id or the beginning of it. Raises ModelError where none or several fit."""
+        found = self._models(ModelRow.model_id.startswith(model_id, autoescape=True))
+        if len(found) != 1:
+            fit = "no model has" if not found else f"{len(found)} models have"
+            raise ModelError(f"{fit} an id that begins with {model_id!r}: `eddyline models list STREAM` shows them")
+        return found[0]
+
+    def _models(self, condition: Any) -> list[ModelEntry]:
+        query = select(ModelRow.__table__).where(condition)
+        query = query.order_by(ModelRow.created_ms.desc(), ModelRow.model_id)
+        with self._connection() as connection:
+            rows = list(connection.execute(query).mappings())
+        current = {stream: self.champion(stream) for stream in {row["stream"] for row in rows}}
+        return [ModelEntry(**row, champion=current[row["stream"]] == row["model_id"]) for row in rows]
+
+    def heartbeat(self, beat: WorkerBeat) -> None:
+        """Replace what this worker said before."""
+        row = {name: getattr(beat, name) for name in WorkerBeat.__dataclass_fields__ if name != "worker_id"}
+        self._put(WorkerRow, {"worker_id": beat.worker_id}, row)
+
+    def workers(self) -> list[WorkerBeat]:
+        """The last word of every worker, by stream, role and slot."""
+        order = (WorkerRow.stream, WorkerRow.role, WorkerRow.slot, WorkerRow.worker_id)
+        with self._connection() as connection:
+            rows = connection.execute(select(WorkerRow.__table__).order_by(*order)).mappings()
+            return [WorkerBeat(**row) for row in rows]
+
+    def remove_worker(self, worker_id: str) -> None:
+        """Forget a worker that stopped on purpose."""
+        with self._connection() as connection:
+            connection.execute(delete(WorkerRow).where(WorkerRow.worker_id == worker_id))
+
+    def _put(self, table: type[Base], key: dict[str, Any], values: dict[str, Any]) -> None:
+        """Update a row, or insert it. Both databases know this; neither knows the other's way to do it in one."""
+        [(name, value)] = key.items()
+        change = update(table).where(getattr(table, name) == value).values(values)
+        with database_errors(self._engine):
+            with self._engine.begin() as connection:
+                if connection.execute(change).rowcount:
+                    return
+            try:
+                with self._engine.begin() as connection:
+                    connection.execute(insert(table).values({**key, **values}))
+            except IntegrityError:  # another process inserted it in between
+                with self._engine.begin() as connection:
+                    connection.execute(change)
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        with database_errors(self._engine), self._engine.begin() as connection:
+            yield connection
