@@ -1,0 +1,16 @@
+"""The detectors there are: adding one is its file and its line here."""
+
+from detectors.base import Detector
+from detectors.forest import ForestDetector
+from detectors.pca import PcaDetector
+from detectors.vae import VaeDetector
+
+DETECTORS: tuple[type[Detector], ...] = (VaeDetector, PcaDetector, ForestDetector)
+
+
+def detector_class(name: str) -> type[Detector]:
+    """The detector of that name; KeyError, naming the ones there are, for another."""
+    for detector in DETECTORS:
+        if detector.name == name:
+            return detector
+    raise KeyError(f"no detector {name!r}: choose one of {', '.join(d.name for d in DETECTORS)}")
