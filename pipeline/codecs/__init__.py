@@ -1,0 +1,1 @@
+"""Codecs: bytes to record batches and dead letters, and back."""

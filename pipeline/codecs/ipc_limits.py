@@ -84,8 +84,7 @@ def _unpacked(body: pa.Buffer | None, at: int, size: int, compressed: bool) -> i
     held = body.size if body is not None else 0
     if at < 0 or size < 0 or at + size > held:
         raise struct.error("a buffer outside the body")
-    if not compressed or size < 8:
+    if body is None or not compressed or size < 8:
         return size
-    assert body is not None
     claimed = int(struct.unpack("<q", body.slice(at, 8).to_pybytes())[0])
     return size if claimed == _NOT_COMPRESSED else claimed if claimed >= 0 else 2**63

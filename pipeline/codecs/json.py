@@ -1,8 +1,9 @@
 """JSON records, one event each: decoded a block at a time, and written for replay.
 
 A block is read at once by `json_block.py`. Where it is refused, the records that look wrong are taken out and read one
-by one by `json_strict.py`, the others as a block again, by halves if need be, so that a bad record costs its neighbours time and nothing else. Both readers agree on
-every record, whatever lies beside it (a property the tests hold).
+by one by `json_strict.py`, the others as a block again, by halves if need be, so that a bad record costs its
+neighbours time and nothing else. Both readers agree on every record, whatever lies beside it (a property the tests
+hold).
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ from pipeline.codecs.json_block import BlockReader, Lengths, lengths_of
 from pipeline.codecs.json_encode import encode_rows
 from pipeline.codecs.json_strict import RecordError, read_record
 from pipeline.codecs.json_suspects import Suspects
-from pipeline.codecs.layout import layout_of
+from pipeline.codecs.layout import empty_batch, layout_of
 from pipeline.config import CodecFormat, StreamSpec
 
 DEFAULT_MAX_RECORD_BYTES = 16 * 1024 * 1024
@@ -50,7 +51,7 @@ class _Reading:
     def rows(self, schema: pa.Schema) -> tuple[pa.RecordBatch, Int32Array]:
         """All raw rows in record order, and the record of each."""
         if not self.pieces:
-            return pa.RecordBatch.from_arrays([pa.array([], f.type) for f in schema], schema=schema), _NONE
+            return empty_batch(schema), _NONE
         raw, record = pa.concat_batches(self.pieces), np.concatenate(self.records)
         if len(self.pieces) == 1 or not (np.diff(record) < 0).any():
             return raw, record
@@ -110,8 +111,10 @@ class JsonCodec:
     def _sizes(self, values: Sequence[bytes | None], reading: _Reading) -> tuple[list[bytes], Int32Array]:
         """Values that can be read at all, and their record indices."""
         limit = self._max_record_bytes
-        if None not in values and min(map(len, values), default=1) and max(map(len, values), default=0) <= limit:
-            return cast(list[bytes], list(values)), np.arange(len(values), dtype=np.int32)
+        if None not in values:
+            whole = cast(list[bytes], list(values))
+            if min(map(len, whole), default=1) and max(map(len, whole), default=0) <= limit:
+                return whole, np.arange(len(whole), dtype=np.int32)
         readable = [value for value in values if value and len(value) <= limit]
         kept = []
         for record, value in enumerate(values):

@@ -116,7 +116,9 @@ def _shallow(joined: bytes, starts: Lengths) -> bool:
     """Whether no record has more opening brackets than MAX_DEPTH, hence none nests deeper."""
     text = np.frombuffer(joined, np.uint8)
     records = len(starts) - 1
-    opening = sum(int(np.count_nonzero(_opening(text[at : at + _CHUNK_BYTES]))) for at in range(0, len(text), _CHUNK_BYTES))
+    opening = sum(
+        int(np.count_nonzero(_opening(text[at : at + _CHUNK_BYTES]))) for at in range(0, len(text), _CHUNK_BYTES)
+    )
     if opening - records < MAX_DEPTH:
         return True
     per_record = np.diff(np.searchsorted(np.flatnonzero(_opening(text)), starts))

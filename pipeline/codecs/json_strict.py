@@ -65,7 +65,9 @@ def read_record(value: bytes, layout: Layout) -> tuple[tuple[Any, ...], frozense
     """
     event = _parse(value)
     if not isinstance(event, dict):
-        raise RecordError(RejectReason.MALFORMED, f"{_shape(event)} at the top, not an object; send one object a record")
+        raise RecordError(
+            RejectReason.MALFORMED, f"{_shape(event)} at the top, not an object; send one object a record"
+        )
     row: list[Any] = [None] * len(layout.columns)
     unknown: set[str] = set()
     _walk(event, layout.root, "", row, unknown)

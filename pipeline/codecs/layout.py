@@ -71,13 +71,16 @@ def path_of(column: ColumnSpec) -> tuple[str, ...]:
 
 def layout_of(columns: Sequence[ColumnSpec]) -> Layout:
     """Lay the columns out. Raises ConfigError where two columns claim one place."""
-    raw = tuple(
-        RawColumn(index=i, spec=c, path=path_of(c), raw_type=raw_type_of(c)) for i, c in enumerate(columns)
-    )
+    raw = tuple(RawColumn(index=i, spec=c, path=path_of(c), raw_type=raw_type_of(c)) for i, c in enumerate(columns))
     root = Node()
     for column in raw:
         _place(root, column)
     return Layout(columns=raw, root=root)
+
+
+def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
+    """No rows under a schema."""
+    return pa.RecordBatch.from_arrays([pa.array([], f.type) for f in schema], schema=schema)
 
 
 def _place(root: Node, column: RawColumn) -> None:
