@@ -1,7 +1,5 @@
 """`eddyline alerts`: show a stream's alerts, and follow those to come."""
 
-import signal
-import threading
 import uuid
 from pathlib import Path
 from typing import Annotated
@@ -34,6 +32,7 @@ def alerts(
     from pipeline.alerts.notify.printer import Printer
     from pipeline.clock import SystemClock
     from pipeline.commands.context import load
+    from pipeline.commands.stopping import stop_on_signal
     from pipeline.commands.streams import stream_named
 
     context = load(config)
@@ -43,8 +42,6 @@ def alerts(
     history = read_history(context.broker(), spec, published_since_ms=published_since_ms)
     printer.history(history.alerts, limit=limit, is_following=is_following)
     if is_following:
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
         source = context.broker().source(group=f"eddyline.{stream}.alerts.follow.{uuid.uuid4().hex}")
-        follow(source, spec, printer.alert, stop, start=history.next_offsets, published_since_ms=published_since_ms)
+        with stop_on_signal() as stop:
+            follow(source, spec, printer.alert, stop, start=history.next_offsets, published_since_ms=published_since_ms)

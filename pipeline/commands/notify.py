@@ -1,7 +1,6 @@
 """`eddyline notify`: carry a stream's alerts to one destination."""
 
-import signal
-import threading
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -25,13 +24,15 @@ def notify(
     from rich.console import Console
 
     from pipeline.alerts.notify.service import notifier_for
+    from pipeline.alerts.notify.terminal import Terminal
     from pipeline.clock import SystemClock
     from pipeline.commands.context import load
+    from pipeline.commands.stopping import stop_on_signal
     from pipeline.commands.streams import stream_named
     from pipeline.config import environment_secret
     from pipeline.logs import configure_logs
 
-    configure_logs()
+    configure_logs(level=logging.WARNING if destination == Terminal.name else logging.INFO)
     context = load(config)
     spec = stream_named(context.specs, stream)
     service = notifier_for(
@@ -44,7 +45,5 @@ def notify(
         console=Console(),
         read_secret=environment_secret,
     )
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    service.run(stop)
+    with stop_on_signal() as stop:
+        service.run(stop)

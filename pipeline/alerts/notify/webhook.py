@@ -51,9 +51,11 @@ class Webhook:
     def deliver(self, alert: Alert, body: bytes) -> Delivery:
         """Post one alert; takes at most about `timeout_seconds`, however slowly the receiver answers."""
         try:
-            with self._connected() as connection:
+            with self._connected() as (connection, is_cut):
                 connection.request("POST", self._target, body=body, headers=self._headers(alert, body))
                 response = connection.getresponse()
+                if is_cut.is_set():  # what was read ends where it was cut, which looks like an answer
+                    raise TimeoutError
                 return self._judge(response.status, response.getheader("Retry-After"))
         except (OSError, http.client.HTTPException) as error:
             return Delivery(outcome=Outcome.FAILED, detail=f"{self._host}: {_reason(error)}")
@@ -71,15 +73,16 @@ class Webhook:
         return headers
 
     @contextmanager
-    def _connected(self) -> Iterator[http.client.HTTPConnection]:
+    def _connected(self) -> Iterator[tuple[http.client.HTTPConnection, threading.Event]]:
         """A connection that is cut when the time is up: a socket's own timeout starts anew with every byte."""
         connection = self._connection()
-        cut = threading.Timer(self._spec.timeout_seconds, lambda: _cut(connection))
+        is_cut = threading.Event()
+        cut = threading.Timer(self._spec.timeout_seconds, lambda: _cut(connection, is_cut))
         cut.daemon = True
         try:
             connection.connect()
             cut.start()
-            yield connection
+            yield connection, is_cut
         finally:
             cut.cancel()
             connection.close()
@@ -111,7 +114,8 @@ class Webhook:
         return max(0.0, moment.timestamp() - self._clock.now_ms() / 1000)
 
 
-def _cut(connection: http.client.HTTPConnection) -> None:
+def _cut(connection: http.client.HTTPConnection, is_cut: threading.Event) -> None:
+    is_cut.set()
     held: socket.socket | None = connection.sock
     if held is not None:
         try:
