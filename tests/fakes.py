@@ -7,7 +7,7 @@ with the cooperative protocol. Listeners must not call the source from `on_revok
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -136,11 +136,18 @@ class MemoryBroker:
         return MemoryAdmin(self)
 
     def read_all(
-        self, partitions: Sequence[TopicPartition], on_block: Callable[[Block], None], *, timeout_seconds: float
+        self,
+        partitions: Sequence[TopicPartition],
+        on_block: Callable[[Block], None],
+        *,
+        timeout_seconds: float,
+        headers: bool = False,
     ) -> dict[TopicPartition, int]:
         for partition in partitions:
             if self.log(*partition).records:
-                on_block(block_of(partition, self.log(*partition).records))
+                records = self.log(*partition).records
+                block = block_of(partition, records)
+                on_block(replace(block, headers=[r.headers for r in records]) if headers else block)
         return {partition: self.log(*partition).next_offset for partition in partitions}
 
 

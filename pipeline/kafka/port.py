@@ -38,6 +38,8 @@ class Block:
     """Shape (B,): append or create time as the topic is configured, milliseconds since the epoch, UTC."""
     keys: Sequence[bytes | None]
     values: Sequence[bytes | None]
+    headers: Sequence[Sequence[tuple[str, bytes]]] = ()
+    """One sequence per record where they were asked for (`read_all(..., headers=True)`), else empty."""
 
     @property
     def next_offset(self) -> int:
@@ -229,7 +231,12 @@ class Broker(Protocol):
         """An administration client."""
 
     def read_all(
-        self, partitions: Sequence[TopicPartition], on_block: Callable[[Block], None], *, timeout_seconds: float
+        self,
+        partitions: Sequence[TopicPartition],
+        on_block: Callable[[Block], None],
+        *,
+        timeout_seconds: float,
+        headers: bool = False,
     ) -> dict[TopicPartition, int]:
         """Read whole partitions, committed records only, up to their high watermarks at the time of asking, and wait
         for transactions still open below those. Returns the next offsets. For small, compacted topics."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from detectors.columns import Kind, Role
-from pipeline.config import BudgetSpec, CodecFormat, ColumnSpec, Missing, StreamSpec
+from pipeline.config import BudgetSpec, CodecFormat, ColumnSpec, Missing, StreamSpec, TimeUnit
 from pipeline.kafka.port import Block, TopicPartition
 
 APPEND_MS = 1_770_000_000_000
@@ -14,7 +14,7 @@ APPEND_MS = 1_770_000_000_000
 
 def payments(fmt: CodecFormat = CodecFormat.JSON, **more: Any) -> StreamSpec:
     columns = (
-        ColumnSpec(name="at", kind=Kind.TIME, roles=frozenset({Role.TIME}), unit="ms"),
+        ColumnSpec(name="at", kind=Kind.TIME, roles=frozenset({Role.TIME}), unit=TimeUnit.MILLISECONDS),
         ColumnSpec(name="card", kind=Kind.TEXT, roles=frozenset({Role.KEY, Role.PERSONAL})),
         ColumnSpec(name="amount", kind=Kind.NUMERIC, roles=frozenset({Role.FEATURE}), missing=Missing.REJECTED),
         ColumnSpec(name="country", kind=Kind.CATEGORICAL, roles=frozenset({Role.FEATURE})),

@@ -2,9 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 from kafka import KafkaConsumer
 from kafka import TopicPartition as ClientPartition
+from kafka.consumer.fetcher import ConsumerRecord
 
 from pipeline.config import KafkaSettings
 from pipeline.errors import EddylineError
@@ -43,11 +46,17 @@ class KafkaPythonBroker:
         return KafkaPythonAdmin(self._settings, self._options)
 
     def read_all(
-        self, partitions: Sequence[TopicPartition], on_block: Callable[[Block], None], *, timeout_seconds: float
+        self,
+        partitions: Sequence[TopicPartition],
+        on_block: Callable[[Block], None],
+        *,
+        timeout_seconds: float,
+        headers: bool = False,
     ) -> dict[TopicPartition, int]:
         """Read whole partitions, committed records only, up to their high watermarks at the time of asking.
 
-        Transactions still open below those marks are waited for, so that what a previous owner committed is seen.
+        Transactions still open below those marks are waited for, so that what a previous owner committed is seen. With
+        `headers`, blocks carry them, at the client's own slower pace.
         Returns the next offsets. Raises EddylineError when the ends are not reached within `timeout_seconds`.
         """
         admin = self.admin()
@@ -60,7 +69,8 @@ class KafkaPythonBroker:
             options = consumer_options(self._settings, self._options) | {"auto_offset_reset": "earliest"}
             with translated(self._settings):
                 client = KafkaConsumer(**options)
-                use_fast_records(client)
+                if not headers:
+                    use_fast_records(client)
                 try:
                     client.assign(list(pending))
                     client.seek_to_beginning(*pending)
@@ -81,7 +91,7 @@ def _drain(
     while pending:
         fetched = client.poll(timeout_ms=200, max_records=READ_MAX_RECORDS)
         for target, records in fetched.items():
-            on_block(to_block(TopicPartition(target.topic, target.partition), records))
+            on_block(_as_block(TopicPartition(target.topic, target.partition), records))
         for target in [p for p, end in pending.items() if client.position(p) >= end]:
             del pending[target]
         if pending and not fetched and time.monotonic() > deadline:
@@ -90,3 +100,11 @@ def _drain(
                 f"{stuck} could not be read to the end within {timeout_seconds:g} s: an open transaction may be "
                 "holding it back; try again"
             )
+
+
+def _as_block(source: TopicPartition, records: Sequence[Any]) -> Block:
+    """Records of either reader; the client's own carry headers."""
+    if not isinstance(records[0], ConsumerRecord):
+        return to_block(source, records)
+    block = to_block(source, [(r.offset, r.timestamp, r.key, r.value) for r in records])
+    return replace(block, headers=[[(name, value or b"") for name, value in r.headers] for r in records])
