@@ -1,0 +1,59 @@
+"""An archiver as a process of its own, to be killed: `python -m tests.integration.archive_worker LAKE BOOTSTRAP TOPIC`.
+
+Says `begun` once it has a partition. SIGTERM drains it.
+"""
+
+import signal
+import sys
+import threading
+
+from pipeline.archive import Archiver, Progress
+from pipeline.clock import SystemClock
+from pipeline.config import ArchiveSpec, KafkaSettings, Settings, StreamSpec
+from pipeline.kafka.kafka_python import KafkaPythonBroker
+from pipeline.lake import Lake
+from tests.pipeline.archive.bench import NumberIntake, number_spec
+
+
+def spec_for(topic: str) -> StreamSpec:
+    """Small files, so that deaths fall between all steps of closing one."""
+    return number_spec(ArchiveSpec(roll_rows=400, roll_seconds=0.25)).model_copy(
+        update={"topic": topic, "stream": topic}
+    )
+
+
+def archiver_for(lake: Lake, bootstrap: str, topic: str, said: list[Progress]) -> Archiver:
+    """An archiver of numbers on Apache Kafka; what it beats is appended to `said`."""
+    settings = Settings(instance="killed", kafka=KafkaSettings(bootstrap=(bootstrap,)))
+    spec = spec_for(topic)
+    return Archiver(
+        settings,
+        spec,
+        KafkaPythonBroker(settings.kafka),
+        lake,
+        SystemClock(),
+        intake=NumberIntake(spec.schema()),
+        on_beat=said.append,
+    )
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    lake, bootstrap, topic = sys.argv[1:]
+    said: list[Progress] = []
+    archiver = archiver_for(Lake(lake), bootstrap, topic, said)
+    archiver.open()
+    while not (said and said[-1].partitions) and not stop.is_set():
+        archiver.turn()
+    sys.stdout.write("begun\n")
+    sys.stdout.flush()
+    while not stop.is_set():
+        archiver.turn()
+    archiver.drain()
+    archiver.close()
+
+
+if __name__ == "__main__":
+    main()
