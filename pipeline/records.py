@@ -1,7 +1,7 @@
 """Batches into Kafka records: values, keys, partitions and timestamps."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
@@ -43,6 +43,10 @@ class RecordMaker:
     rows_per_record: int = 1
     partitions: int = 1
     """Of the topic: needed where several keyed rows share a record."""
+
+    def with_encode(self, encode: Encode) -> "RecordMaker":
+        """The same, writing values another way."""
+        return replace(self, encode=encode)
 
     def records(self, batch: pa.RecordBatch) -> Iterator[OutRecord]:
         """The batch's records, in order within each key."""

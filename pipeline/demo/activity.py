@@ -49,7 +49,8 @@ class Payments:
     amount: Floats
     channel: Ints
     device: Ints
-    device_age_days: Floats
+    new_device: Mask
+    """Whether the customer first used this device less than a day before; false where no device is known."""
     fraud: Ints
     """0 for an ordinary payment, else 1 + the index of its kind in `FRAUD_KINDS`."""
 
@@ -76,7 +77,7 @@ def ordinary_payments(rng: np.random.Generator, world: Population, *, days: floa
     hour = _local_hours(rng, world, customer, world.merchants.category[merchant], online)
     day = date + (hour - offset) / 24.0
     channel = channels(rng, world.merchants.category[merchant], online)
-    device, age = devices(rng, world, customer, day, channel)
+    device, is_new = devices(rng, world, customer, day, channel)
     drawn = Payments(
         customer=customer,
         merchant=merchant,
@@ -84,7 +85,7 @@ def ordinary_payments(rng: np.random.Generator, world: Population, *, days: floa
         amount=amounts(rng, world, customer, merchant),
         channel=channel,
         device=device,
-        device_age_days=age,
+        new_device=is_new,
         fraud=np.zeros(size, dtype=np.int64),
     )
     inside = (day >= 0.0) & (day < days)
@@ -105,15 +106,15 @@ def channels(rng: np.random.Generator, category: Ints, online: Mask) -> Ints:
     """How each payment is made, shape (N,)."""
     chance = rng.random(len(category))
     in_shop = np.where(chance < 0.62, CONTACTLESS, CHIP)
-    remote = np.where(chance < 0.012, PHONE_ORDER, ONLINE)
+    remote = np.where(chance < 0.03, PHONE_ORDER, ONLINE)
     remote = np.where(category == SUBSCRIPTIONS, ONLINE, remote)
     return np.where(online, remote, np.where(category == CASH, ATM, in_shop)).astype(np.int64)
 
 
 def devices(
     rng: np.random.Generator, world: Population, customer: Ints, day: Floats, channel: Ints
-) -> tuple[Ints, Floats]:
-    """The customer's own device for each payment and its age in days then, each of shape (N,)."""
+) -> tuple[Ints, Mask]:
+    """What each payment is made with, and whether the customer first used it less than a day before; shapes (N,)."""
     customers = world.customers
     which = (rng.random(len(customer)) < 0.35).astype(np.int64)
     which = np.where(customers.device_age_days[customer, which] + day < 0.0, 0, which)
@@ -122,13 +123,10 @@ def devices(
     wallet = (channel == CONTACTLESS) & (customers.device[customer, 0] == PHONE) & (rng.random(len(customer)) < 0.5)
     by_card = (channel != ONLINE) & ~wallet
     device = np.where(by_card, CARD, np.where(wallet, PHONE, own))
-    age = np.where(by_card, customers.card_age_days[customer] + day, own_age)
-    age = np.where(wallet, customers.device_age_days[customer, 0] + day, age)
     guest = (channel == ONLINE) & (rng.random(len(customer)) < 0.02)
-    device = np.where(guest | (channel == PHONE_ORDER), UNKNOWN_DEVICE, device)
-    age = np.where(guest, 0.0, age)
-    known_age: Floats = np.where(channel == PHONE_ORDER, np.nan, age).astype(np.float64)
-    return device.astype(np.int64), np.round(known_age, 3)
+    is_new = ~by_card & ~wallet & ~guest & (own_age < 1.0)
+    device = np.where(guest, UNKNOWN_DEVICE, device)
+    return device.astype(np.int64), is_new
 
 
 def _where_the_customer_is(world: Population, customer: Ints, day: Floats | Ints) -> Ints:

@@ -73,15 +73,21 @@ def _payments(
         amount=np.maximum(0.3, np.round(amount, 2)),
         channel=np.full(size, how["channel"], dtype=np.int64),
         device=np.full(size, how["device"], dtype=np.int64),
-        device_age_days=np.full(size, np.nan),
+        new_device=np.zeros(size, dtype=np.bool_),
         fraud=np.zeros(size, dtype=np.int64),
     )
+
+
+def _starts(rng: np.random.Generator, episodes: int, days: float) -> Floats:
+    """One start in each of E equal stretches of time, in random order, so that no week is without a kind. Shape (E,)."""
+    drawn: Floats = (rng.permutation(episodes) + rng.random(episodes)) / max(episodes, 1) * days
+    return drawn
 
 
 def _bursts(rng: np.random.Generator, episodes: int, per: int, days: float, minutes: float) -> tuple[Ints, Floats]:
     """Episode of each payment and its day: `per` payments within `minutes` of a random start. Shapes (N,)."""
     episode = np.repeat(np.arange(episodes), per)
-    start = rng.uniform(0.0, max(days - minutes / 1440.0, 1e-6), episodes)
+    start = _starts(rng, episodes, max(days - minutes / 1440.0, 1e-6))
     return episode, start[episode] + rng.uniform(0.0, minutes / 1440.0, len(episode))
 
 
@@ -101,9 +107,7 @@ def account_takeover(rng: np.random.Generator, world: Population, episodes: int,
     merchant = merchants_of(rng, world.merchants, country, _of_categories(world, _VALUABLE))
     high = amounts(rng, world, victim, merchant) * rng.uniform(1.5, 5.0, len(episode))
     drawn = _payments(rng, victim, merchant, day, high, channel=ONLINE, device=PHONE)
-    first = np.full(episodes, np.inf)
-    np.minimum.at(first, episode, day)
-    drawn.device_age_days[:] = np.round(day - first[episode] + 0.002, 3)
+    drawn.new_device[:] = True
     return drawn
 
 
@@ -115,9 +119,7 @@ def card_testing(rng: np.random.Generator, world: Population, episodes: int, day
     shops = np.flatnonzero(_of_categories(world, _CHEAP))
     merchant = rng.choice(shops, episodes)[episode]
     tiny = rng.uniform(0.3, 1.5, len(episode))
-    drawn = _payments(rng, victim, merchant, day, tiny, channel=ONLINE, device=UNKNOWN_DEVICE)
-    drawn.device_age_days[:] = 0.0
-    return drawn
+    return _payments(rng, victim, merchant, day, tiny, channel=ONLINE, device=UNKNOWN_DEVICE)
 
 
 def cash_out(rng: np.random.Generator, world: Population, episodes: int, days: float) -> Payments:
@@ -126,9 +128,7 @@ def cash_out(rng: np.random.Generator, world: Population, episodes: int, days: f
     victim = rng.integers(0, len(world.customers), episodes)[episode]
     merchant = merchants_of(rng, world.merchants, world.customers.home[victim], _of_categories(world, (CASH,)))
     large = np.round(amounts(rng, world, victim, merchant) * rng.uniform(5.0, 12.0, len(episode)), -1)
-    drawn = _payments(rng, victim, merchant, day, np.minimum(large, 4000.0), channel=ATM, device=CARD)
-    drawn.device_age_days[:] = np.round(world.customers.card_age_days[victim] + day, 3)
-    return drawn
+    return _payments(rng, victim, merchant, day, np.minimum(large, 4000.0), channel=ATM, device=CARD)
 
 
 def merchant_compromise(rng: np.random.Generator, world: Population, episodes: int, days: float) -> Payments:
@@ -138,13 +138,13 @@ def merchant_compromise(rng: np.random.Generator, world: Population, episodes: i
     shops = np.flatnonzero(~_of_categories(world, (CASH, SUBSCRIPTIONS)))
     merchant = rng.choice(shops, episodes)[episode]
     high = amounts(rng, world, victim, merchant) * rng.uniform(1.5, 4.0, len(episode))
-    return _payments(rng, victim, merchant, day, high, channel=PHONE_ORDER, device=UNKNOWN_DEVICE)
+    return _payments(rng, victim, merchant, day, high, channel=PHONE_ORDER, device=CARD)
 
 
 def impossible_travel(rng: np.random.Generator, world: Population, episodes: int, days: float) -> Payments:
     """A cloned card at a foreign counter while its owner pays at home within the hour: usual amounts."""
     victim = np.repeat(rng.integers(0, len(world.customers), episodes), 2)
-    start = np.repeat(rng.uniform(0.0, max(days - 0.05, 1e-6), episodes), 2)
+    start = np.repeat(_starts(rng, episodes, max(days - 0.05, 1e-6)), 2)
     day = start + rng.uniform(0.0, 0.04, len(victim))
     home = world.customers.home[victim]
     at_home = np.tile([True, False], episodes)
@@ -152,7 +152,6 @@ def impossible_travel(rng: np.random.Generator, world: Population, episodes: int
     physical = ~_of_categories(world, (CASH, SUBSCRIPTIONS, CATEGORY_NAMES.index("games")))
     merchant = merchants_of(rng, world.merchants, country, physical)
     drawn = _payments(rng, victim, merchant, day, amounts(rng, world, victim, merchant), channel=CHIP, device=CARD)
-    drawn.device_age_days[:] = np.round(world.customers.card_age_days[victim] + day, 3)
     drawn.fraud[at_home] = -1
     return drawn
 
@@ -163,19 +162,17 @@ def odd_hours(rng: np.random.Generator, world: Population, episodes: int, days: 
     victim = rng.integers(0, len(world.customers), episodes)[episode]
     home = world.customers.home[victim]
     merchant = merchants_of(rng, world.merchants, home, _of_categories(world, _CLOSED_AT_NIGHT))
-    night = rng.integers(1, max(2, int(days)), episodes)[episode]
+    night = np.ceil(_starts(rng, episodes, days - 1.0))[episode]
     day = night + (rng.uniform(2.0, 5.0, len(episode)) - UTC_OFFSET_HOURS[home]) / 24.0
     usual = amounts(rng, world, victim, merchant) * rng.uniform(1.0, 2.0, len(episode))
-    drawn = _payments(rng, victim, merchant, day, usual, channel=CHIP, device=CARD)
-    drawn.device_age_days[:] = np.round(world.customers.card_age_days[victim] + day, 3)
-    return drawn
+    return _payments(rng, victim, merchant, day, usual, channel=CHIP, device=CARD)
 
 
 def rapid_spending(rng: np.random.Generator, world: Population, episodes: int, days: float) -> Payments:
     """Ten ordinary payments at the customer's own shops within twenty minutes, in shopping hours."""
     episode = np.repeat(np.arange(episodes), 10)
     victim = rng.integers(0, len(world.customers), episodes)[episode]
-    start = rng.integers(0, max(1, int(days)), episodes) + rng.uniform(12.0, 18.0, episodes) / 24.0
+    start = np.floor(_starts(rng, episodes, days)) + rng.uniform(12.0, 18.0, episodes) / 24.0
     day = (
         start[episode]
         + rng.uniform(0.0, 20.0 / 1440.0, len(episode))
@@ -183,9 +180,7 @@ def rapid_spending(rng: np.random.Generator, world: Population, episodes: int, d
     )
     physical = ~_of_categories(world, (CASH, SUBSCRIPTIONS, CATEGORY_NAMES.index("games")))
     merchant = merchants_of(rng, world.merchants, world.customers.home[victim], physical)
-    drawn = _payments(rng, victim, merchant, day, amounts(rng, world, victim, merchant), channel=CHIP, device=CARD)
-    drawn.device_age_days[:] = np.round(world.customers.card_age_days[victim] + day, 3)
-    return drawn
+    return _payments(rng, victim, merchant, day, amounts(rng, world, victim, merchant), channel=CHIP, device=CARD)
 
 
 FRAUD_KINDS = (

@@ -59,12 +59,13 @@ def stream_spec(*, topic: str = STREAM, alerts_per_day: float = 20.0) -> StreamS
             ColumnSpec(name="customer", kind=Kind.TEXT, roles=frozenset({Role.KEY, Role.PERSONAL})),
             ColumnSpec(name="merchant", kind=Kind.TEXT),
             ColumnSpec(name="category", kind=Kind.CATEGORICAL, roles=scored),
-            ColumnSpec(name="merchant_country", kind=Kind.CATEGORICAL, roles=scored),
+            ColumnSpec(name="merchant_country", kind=Kind.CATEGORICAL),
             ColumnSpec(name="home_country", kind=Kind.CATEGORICAL, roles=scored),
+            ColumnSpec(name="abroad", kind=Kind.BOOLEAN, roles=scored),
             ColumnSpec(name="card_tier", kind=Kind.CATEGORICAL, roles=scored),
             ColumnSpec(name="channel", kind=Kind.CATEGORICAL, roles=scored),
             ColumnSpec(name="device", kind=Kind.CATEGORICAL, roles=scored),
-            ColumnSpec(name="device_age_days", kind=Kind.NUMERIC, roles=scored),
+            ColumnSpec(name="new_device", kind=Kind.BOOLEAN, roles=scored),
             ColumnSpec(name="recurring", kind=Kind.BOOLEAN, roles=scored),
             ColumnSpec(name="amount_eur", kind=Kind.NUMERIC, roles=scored),
             ColumnSpec(name="label", kind=Kind.BOOLEAN, roles=frozenset({Role.LABEL})),
@@ -102,7 +103,7 @@ def _table(world: Population, payments: Payments) -> pa.Table:
     size = len(payments)
     merchants, customers = world.merchants, world.customers
     category = merchants.category[payments.merchant]
-    known_age = payments.device_age_days
+    home, where = customers.home[payments.customer], merchants.country[payments.merchant]
     countries = [country.code for country in COUNTRIES]
     columns = {
         "payment_id": _numbered("pay-", np.arange(size)),
@@ -110,12 +111,13 @@ def _table(world: Population, payments: Payments) -> pa.Table:
         "customer": _numbered("cust-", payments.customer),
         "merchant": _numbered("shop-", payments.merchant),
         "category": _names(CATEGORY_NAMES, category),
-        "merchant_country": _names(countries, merchants.country[payments.merchant]),
-        "home_country": _names(countries, customers.home[payments.customer]),
+        "merchant_country": _names(countries, where),
+        "home_country": _names(countries, home),
+        "abroad": pa.array(home != where),
         "card_tier": _names(TIERS, customers.tier[payments.customer]),
         "channel": _names(CHANNELS, payments.channel),
         "device": _names(DEVICES, payments.device),
-        "device_age_days": pa.array(known_age, mask=np.isnan(known_age)),
+        "new_device": pa.array(payments.new_device),
         "recurring": pa.array(category == SUBSCRIPTIONS),
         "amount_eur": pa.array(payments.amount),
         "label": pa.array(payments.fraud > 0),

@@ -109,8 +109,6 @@ class Customers:
     peak_width_hours: Floats
     favourites: Ints
     """Shape (C, K): merchants, most visited first."""
-    card_age_days: Floats
-    """At the start of the simulation."""
     device: Ints
     """Shape (C, D): what the customer pays online with."""
     device_age_days: Floats
@@ -187,7 +185,6 @@ def _draw_customers(rng: np.random.Generator, count: int, merchants: Merchants, 
         peak_hour=np.where(rng.random(count) < 0.06, 22.0, 15.0) + rng.normal(0.0, 1.5, count),
         peak_width_hours=rng.uniform(2.5, 4.0, count),
         favourites=favourites,
-        card_age_days=rng.uniform(5.0, 1400.0, count),
         device=rng.choice([PHONE, LAPTOP, TABLET], (count, FAVOURITE_DEVICES), p=[0.55, 0.33, 0.12]),
         device_age_days=device_age,
         trip_start_day=trip_start,

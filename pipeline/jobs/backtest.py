@@ -23,7 +23,7 @@ from pipeline.alerts.model import Alert, AlertStatus, Flagged
 from pipeline.config import StreamSpec
 from pipeline.errors import ConfigError
 from pipeline.event_files import conform
-from pipeline.jobs.promise import Promise, promise_of
+from pipeline.jobs.promise import Counted, Promise, promise_of
 from pipeline.jobs.score_summary import Int64s, Mask, RankHistogram, Timeline, TimelinePoint, anomalous
 from pipeline.jobs.training_data import milliseconds
 from pipeline.jobs.truth import LabelFigures, Truth
@@ -111,7 +111,9 @@ class Backtest:
             chosen = flags[rows]
             flagged = self._flagged_rows(archived, batch, rows[chosen], times, watermarks[chosen], scores)
             for row, truth in zip(flagged, labels[rows[chosen]], strict=True):
-                self._truth.sighted(int(partition), row, anomalous=bool(truth))
+                self._truth.sighted(
+                    partition=int(partition), offset=row.offset, row=row.row, key=row.key, anomalous=bool(truth)
+                )
             self._observe(int(partition), flagged)
 
     def _observe(self, partition: int, flagged: Sequence[Flagged]) -> None:
@@ -175,7 +177,14 @@ class Backtest:
             )
         alerts = tuple(sorted(self._alerts.values(), key=lambda alert: (alert.started_ms, alert.id)))
         span_ms = self._span[1] - self._span[0]
-        promise = promise_of(self._bundle.threshold, alerts=self._opened, rows=self._rows, span_ms=span_ms)
+        labels = self._truth.figures(alerts, self._ranks)
+        promise = promise_of(
+            self._bundle.threshold,
+            alerts=self._opened if labels is None else labels.false_alerts,
+            rows=self._rows,
+            span_ms=span_ms,
+            counted=Counted.UNCONFIRMED if labels is None else Counted.FALSE,
+        )
         return Backtested(
             stream=self._spec.stream,
             model_id=self._bundle.model_id,
@@ -188,7 +197,7 @@ class Backtest:
             suppressed=self._suppressed,
             alerts=alerts,
             promise=promise,
-            labels=self._truth.figures(alerts, self._ranks),
+            labels=labels,
             timeline=tuple(self._timeline.points()),
         )
 

@@ -1,11 +1,21 @@
 """The false-alarm budget held against what came: promised, observed with its interval, and whether it was kept."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from detectors.thresholds import Kept, RateInterval, Threshold, kept, observed_rate
 
 MS_PER_DAY = 86_400_000
+
+
+class Counted(StrEnum):
+    """Which alerts a promise is held against."""
+
+    UNCONFIRMED = "unconfirmed alerts"
+    """All of them: nobody has said which are false."""
+    FALSE = "false alarms"
+    """Those without a labelled event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +32,7 @@ class Promise:
     observed: RateInterval
     """Per unit, with an exact Poisson 95% interval."""
     verdict: Kept
+    counted: Counted
 
     @property
     def expected(self) -> float:
@@ -32,6 +43,7 @@ class Promise:
         """As JSON."""
         return {
             "unit": self.unit,
+            "counted": self.counted.value,
             "promised": self.promised,
             "exposure": self.exposure,
             "expected_alerts": self.expected,
@@ -43,7 +55,7 @@ class Promise:
         }
 
 
-def promise_of(threshold: Threshold, *, alerts: int, rows: int, span_ms: int) -> Promise | None:
+def promise_of(threshold: Threshold, *, alerts: int, rows: int, span_ms: int, counted: Counted) -> Promise | None:
     """The threshold's promise held against `alerts` over a window; None where the window is empty."""
     if threshold.promised_per_day is not None:
         unit, promised, exposure = "day", threshold.promised_per_day, span_ms / MS_PER_DAY
@@ -60,4 +72,30 @@ def promise_of(threshold: Threshold, *, alerts: int, rows: int, span_ms: int) ->
         alerts=alerts,
         observed=observed_rate(alerts, exposure),
         verdict=kept(promised * exposure, alerts),
+        counted=counted,
+    )
+
+
+def promised_text(threshold: Threshold, *, events_per_day: float) -> str:
+    """The promise for people; a share of events is told in alerts per day too, at the stream's usual rate."""
+    if threshold.promised_per_day is not None:
+        return f"at most {threshold.promised_per_day:g} alerts a day, counted after grouping, over the long run"
+    if threshold.promised_share is None:
+        return "none"
+    daily = threshold.promised_share * events_per_day
+    one_in = f"one alert in {1 / threshold.promised_share:,.0f} events"
+    return f"at most {one_in}: about {daily:,.1f} a day at this stream's {events_per_day:,.0f} events a day"
+
+
+def outcome_text(promise: Promise) -> str:
+    """What became of a promise, for people."""
+    scale, unit = (1.0, "a day") if promise.unit == "day" else (1000.0, "in 1,000 events")
+    rate, low, high = (value * scale for value in (promise.observed.rate, promise.observed.low, promise.observed.high))
+    verdict = {
+        Kept.KEPT: "kept",
+        Kept.BROKEN: "broken",
+        Kept.TOO_EARLY: f"too early to say: {promise.expected:.1f} alerts were to be expected, 20 are needed",
+    }[promise.verdict]
+    return (
+        f"promised {promise.promised * scale:g}, observed {rate:.2f} {unit} (95%: {low:.2f} to {high:.2f}): {verdict}"
     )

@@ -17,6 +17,7 @@ from detectors.thresholds import Budget, Threshold, calibrate
 from pipeline.clock import Clock
 from pipeline.config import StreamSpec
 from pipeline.errors import ConfigError
+from pipeline.jobs.promise import MS_PER_DAY
 from pipeline.jobs.training_data import TrainingData, newest_rows, split, training_columns
 from pipeline.lake import Lake
 from pipeline.model_store import Bundle, ModelStore
@@ -71,6 +72,7 @@ class Trained:
     replaced: str | None
     """The champion before, where this model took over."""
     promoted: bool
+    events_per_day: float
 
 
 def train(
@@ -113,6 +115,7 @@ def train(
         empty_features=data.empty_features,
         replaced=replaced,
         promoted=options.promote,
+        events_per_day=data.rows / max(data.end_ms - data.start_ms, 1) * MS_PER_DAY,
     )
 
 
@@ -145,7 +148,10 @@ def calibrated(spec: StreamSpec, data: TrainingData, scores: FloatArray) -> Thre
 
 
 def _detector(spec: StreamSpec, options: TrainOptions) -> Detector:
-    kind = detector_class(options.detector or spec.detector.name)
+    try:
+        kind = detector_class(options.detector or spec.detector.name)
+    except KeyError as error:
+        raise ConfigError(str(error.args[0])) from None
     seed = spec.detector.seed if options.seed is None else options.seed
     return kind(seed=seed, time_budget_seconds=spec.detector.time_budget_seconds, device=options.device)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.alerts.identity import alert_id, key_hash
-from pipeline.alerts.model import Alert, AlertKind, Flagged
+from pipeline.alerts.model import Alert, AlertKind
 from pipeline.jobs.score_summary import Mask, RankHistogram
 
 
@@ -72,17 +72,17 @@ class Truth:
         self._flagged += int(flags.sum())
         self._both += int(np.count_nonzero(flags & labels))
 
-    def sighted(self, partition: int, row: Flagged, *, anomalous: bool) -> None:
+    def sighted(self, *, partition: int, offset: int, row: int, key: str | None, anomalous: bool) -> None:
         """A flagged row; every one of them is to be told."""
-        owner = (partition, key_hash(row.key, topic_id=self._topic_id))
-        self._rows[owner].append(_Sighting(row.offset, anomalous))
+        owner = (partition, key_hash(key, topic_id=self._topic_id))
+        self._rows[owner].append(_Sighting(offset, anomalous))
         first = alert_id(
             kind=AlertKind.ANOMALY,
             stream=self._stream,
             topic_id=self._topic_id,
             partition=partition,
-            offset=row.offset,
-            row=row.row,
+            offset=offset,
+            row=row,
         )
         self._owner[first] = owner
 

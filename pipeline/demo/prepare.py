@@ -1,0 +1,161 @@
+"""The demo's first half: the history through the topic into the archive, and a model learned from it."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from detectors.columns import Role
+from pipeline.archive import Archiver
+from pipeline.clock import SystemClock
+from pipeline.codecs.registry import make_codec
+from pipeline.commands.context import Context
+from pipeline.demo.plan import DemoPlan
+from pipeline.errors import EddylineError
+from pipeline.event_files import BATCH_ROWS
+from pipeline.intake import Intake
+from pipeline.jobs.train import Trained, TrainOptions, train
+from pipeline.kafka.port import TopicRequest
+from pipeline.pacing import Pace, Pacer
+from pipeline.records import RecordMaker, Stamp
+from pipeline.replay import Replay
+
+PARTITIONS = 2
+ARCHIVE_DEADLINE_SECONDS = 120.0
+Report = Callable[[float, str], None]
+
+
+class StoppedError(EddylineError):
+    """Somebody pressed Ctrl-C."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What the first half took."""
+
+    replay_seconds: float
+    archive_seconds: float
+    trained: Trained
+
+
+def partitions_of(plan: DemoPlan) -> int:
+    """Two for a keyed stream, to show that keys stay together; one without keys."""
+    return PARTITIONS if plan.spec.column_with(Role.KEY) is not None else 1
+
+
+def create_topic(plan: DemoPlan, context: Context) -> str:
+    """Create the source topic; returns its id."""
+    admin = context.broker().admin()
+    try:
+        admin.create([TopicRequest(name=plan.spec.topic, partitions=partitions_of(plan))])
+        return admin.describe([plan.spec.topic])[plan.spec.topic].topic_id
+    finally:
+        admin.close()
+
+
+def prepare(plan: DemoPlan, context: Context, stop: threading.Event, report: Report) -> Prepared:
+    """Replay and archive the history, then learn from it. Raises StoppedError when told to stop."""
+    clock = SystemClock()
+    create_topic(plan, context)
+    archive_stop = threading.Event()
+    archiving = _Archiving(plan, context, archive_stop)
+    started = clock.monotonic()
+    archiving.start()
+    try:
+        replay_seconds = _replay_history(plan, context, stop, report)
+        _wait_until_archived(plan, archiving, stop, report, clock.monotonic() + ARCHIVE_DEADLINE_SECONDS)
+    finally:
+        archive_stop.set()
+        archiving.join()
+    archiving.check()
+    archive_seconds = clock.monotonic() - started
+
+    def on_training(fraction: float, text: str) -> None:
+        if stop.is_set():
+            raise StoppedError("stopped while training; nothing was put into service")
+        report(0.3 + 0.7 * fraction, text)
+
+    trained = train(
+        context.specs[plan.spec.stream],
+        lake=context.lake(),
+        store=context.model_store(),
+        catalogue=context.catalogue(),
+        clock=clock,
+        options=TrainOptions(),
+        report=on_training,
+    )
+    return Prepared(replay_seconds=replay_seconds, archive_seconds=archive_seconds, trained=trained)
+
+
+def _replay_history(plan: DemoPlan, context: Context, stop: threading.Event, report: Report) -> float:
+    sent = 0
+
+    def on_rows(rows: int) -> None:
+        nonlocal sent
+        sent += rows
+        report(0.2 * sent / plan.history.num_rows, f"replaying {sent:,} of {plan.history.num_rows:,} past events")
+
+    producer = context.broker().producer()
+    try:
+        done = Replay(
+            maker=record_maker(plan, stamp=Stamp.EVENT),
+            producer=producer,
+            pacer=Pacer(Pace(), SystemClock()),
+            wait=lambda seconds: stop.wait(seconds) if seconds else stop.is_set(),
+            on_rows=on_rows,
+        ).run(plan.history.to_batches(max_chunksize=BATCH_ROWS))
+    finally:
+        producer.close()
+    if done.stopped:
+        raise StoppedError("stopped while replaying the history")
+    return done.seconds
+
+
+def record_maker(plan: DemoPlan, *, stamp: Stamp) -> RecordMaker:
+    """JSON events, keyed and stamped as the spec says."""
+    spec, codec = plan.spec, make_codec(plan.spec)
+    return RecordMaker(
+        topic=spec.topic,
+        encode=lambda table, rows: codec.encode(table, rows_per_record=rows),
+        key=spec.column_with(Role.KEY),
+        time=spec.column_with(Role.TIME),
+        stamp=stamp,
+        partitions=partitions_of(plan),
+    )
+
+
+class _Archiving(threading.Thread):
+    """The archiver in a thread of the demo's."""
+
+    def __init__(self, plan: DemoPlan, context: Context, stop: threading.Event) -> None:
+        super().__init__(name="eddyline-demo-archiver", daemon=True)
+        spec = plan.spec
+        self._stop_event = stop
+        self._failure: EddylineError | None = None
+        self.archiver = Archiver(
+            context.settings, spec, context.broker(), context.lake(), SystemClock(), intake=Intake(spec)
+        )
+
+    def run(self) -> None:
+        """Archive until told to stop."""
+        try:
+            self.archiver.run(self._stop_event)
+        except EddylineError as error:
+            self._failure = error
+
+    def check(self) -> None:
+        """Raise what ended it."""
+        if self._failure is not None:
+            raise self._failure
+
+
+def _wait_until_archived(
+    plan: DemoPlan, archiving: _Archiving, stop: threading.Event, report: Report, deadline: float
+) -> None:
+    clock, wanted = SystemClock(), plan.history.num_rows
+    while (taken := archiving.archiver.progress.events) < wanted and archiving.is_alive():
+        if stop.wait(0.05):
+            raise StoppedError("stopped while archiving")
+        if clock.monotonic() > deadline:
+            said = archiving.archiver.progress.last_error or "the machine is too busy"
+            raise EddylineError(f"only {taken:,} of {wanted:,} events were archived in time ({said}): try again")
+        report(0.2 + 0.1 * taken / wanted, f"archiving {taken:,} of {wanted:,} events to Parquet")

@@ -1,0 +1,137 @@
+"""The demo from beginning to end, in one process tree: broker, archive, training, live scoring, summary.
+
+A first run learns and keeps archive and model under `.demo/`; later runs of the same plan start with the live part. A
+run cut short while learning leaves a folder without its mark, which the next run empties.
+"""
+
+import json
+import threading
+from pathlib import Path
+from typing import TextIO
+
+import structlog
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from pipeline.clock import SystemClock
+from pipeline.commands.context import Context, load
+from pipeline.demo.broker import EmbeddedBroker
+from pipeline.demo.cache import FOLDER, DemoCache
+from pipeline.demo.plan import DemoPlan
+from pipeline.demo.prepare import prepare
+from pipeline.demo.show import AlertTicker, print_summary
+from pipeline.demo.stage import LiveStage
+from pipeline.demo.summary import Summary
+from pipeline.errors import ModelError
+from pipeline.jobs.promise import promised_text
+from pipeline.model_store import Bundle
+
+
+def run_demo(
+    plan: DemoPlan,
+    *,
+    console: Console,
+    stop: threading.Event,
+    seconds: float = 25.0,
+    fresh: bool = False,
+    root: Path = FOLDER,
+) -> Summary:
+    """Run a plan. Raises StoppedError when told to stop before there is anything to sum up."""
+    cache = DemoCache.open(plan.fingerprint(), root=root, fresh=fresh)
+    with cache.log_file.open("a", encoding="utf-8") as log_file:
+        _log_to(log_file)
+        console.print(f"[bold]eddyline demo[/bold]: {plan.title}")
+        if not cache.is_ready:
+            _learn(plan, cache, console, stop)
+        else:
+            console.print(f"archive and model of an earlier run reused ({cache.folder}); --fresh starts over")
+        with EmbeddedBroker() as broker:
+            context = load(cache.write_settings(plan.spec, bootstrap=broker.bootstrap))
+            summary = _live(plan, context, console, stop, seconds)
+    print_summary(console, summary)
+    _say_what_next(plan, cache, console)
+    return summary
+
+
+def _learn(plan: DemoPlan, cache: DemoCache, console: Console, stop: threading.Event) -> None:
+    with EmbeddedBroker() as broker, _progress(console) as progress:
+        context = load(cache.write_settings(plan.spec, bootstrap=broker.bootstrap))
+        task = progress.add_task("starting", total=1.0)
+        done = prepare(
+            plan,
+            context,
+            stop,
+            lambda fraction, text: progress.update(task, completed=fraction, description=text),
+        )
+        progress.update(task, completed=1.0, description="learned")
+    trained = done.trained
+    console.print(
+        f"{plan.history.num_rows:,} past events archived in {done.archive_seconds:.1f} s "
+        f"(replayed at {plan.history.num_rows / done.replay_seconds:,.0f} events/s), anomalies and all; "
+        f"learned in {trained.report.seconds:.1f} s from {trained.fit_rows:,}"
+    )
+    cache.mark_ready({"archive_seconds": done.archive_seconds, "fit_seconds": trained.report.seconds})
+
+
+def _live(plan: DemoPlan, context: Context, console: Console, stop: threading.Event, seconds: float) -> Summary:
+    bundle = _champion(plan, context)
+    per_day = plan.live.num_rows / max(1e-9, _days(plan))
+    console.print(f"promise: {promised_text(bundle.threshold, events_per_day=per_day)}")
+    console.rule(f"live: {plan.live.num_rows:,} new events in about {seconds:.0f} s; each alert with its reasons")
+    ticker = AlertTicker(console, SystemClock())
+    with _progress(console) as progress:
+        task = progress.add_task("live", total=plan.live.num_rows)
+        stage = LiveStage(
+            plan,
+            context,
+            bundle,
+            seconds=seconds,
+            on_alert=ticker.show,
+            on_rows=lambda rows: progress.advance(task, rows),
+        )
+        return stage.run(stop)
+
+
+def _champion(plan: DemoPlan, context: Context) -> Bundle:
+    model_id = context.catalogue().champion(plan.spec.stream)
+    if model_id is None:
+        raise ModelError("the demo's catalogue names no model: run `eddyline demo --fresh`")
+    return context.model_store().load(model_id)
+
+
+def _days(plan: DemoPlan) -> float:
+    from detectors.columns import Role
+    from pipeline.records import times_ms
+
+    column = plan.spec.column_with(Role.TIME)
+    if column is None:
+        return 1.0
+    batches = plan.live.to_batches()
+    return float(times_ms(batches[-1], column)[-1] - times_ms(batches[0], column)[0]) / 86_400_000.0
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True)
+
+
+def _log_to(file: TextIO) -> None:
+    """Services' logs go to a file, so that alerts can be read on the terminal."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(serializer=json.dumps, default=str),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(file=file),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _say_what_next(plan: DemoPlan, cache: DemoCache, console: Console) -> None:
+    name = plan.spec.stream
+    console.rule("what next")
+    console.print(f"look back: eddyline backtest {name} --config {cache.settings_file}")
+    console.print("your own data: eddyline demo --data FILE.parquet --label COLUMN --key COLUMN --time COLUMN")
+    console.print("your own Kafka: eddyline init --from TOPIC, then eddyline archive, train and score")

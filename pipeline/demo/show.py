@@ -1,0 +1,91 @@
+"""What the demo prints: alerts as they come, and the summary at the end."""
+
+import threading
+
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.alerts.model import Alert, AlertStatus
+from pipeline.alerts.notify.terminal import rendered
+from pipeline.clock import Clock
+from pipeline.demo.frauds import FRAUD_KINDS
+from pipeline.demo.summary import KindFigures, Summary
+from pipeline.jobs.promise import outcome_text
+from pipeline.jobs.truth import LabelFigures
+
+SECONDS_PER_ALERT = 1.0
+_VISIBILITY = {kind.name: kind.visibility.value for kind in FRAUD_KINDS}
+
+
+class AlertTicker:
+    """Prints new alerts, about one a second so that they can be read; those in between are counted."""
+
+    def __init__(self, console: Console, clock: Clock) -> None:
+        self._console, self._clock = console, clock
+        self._lock = threading.Lock()
+        self._next = 0.0
+        self._skipped = 0
+
+    def show(self, alert: Alert) -> None:
+        """Print a newly opened alert, or count it."""
+        if alert.status is not AlertStatus.OPEN:
+            return
+        with self._lock:
+            now = self._clock.monotonic()
+            if now < self._next:
+                self._skipped += 1
+                return
+            self._next = now + SECONDS_PER_ALERT
+            if self._skipped:
+                self._console.print(f"[dim]… and {self._skipped} more alerts meanwhile[/dim]")
+            self._skipped = 0
+            self._console.print(rendered(alert))
+
+
+def print_summary(console: Console, summary: Summary) -> None:
+    """The figures of the live part."""
+    console.rule("what happened")
+    rate = summary.scored / max(summary.seconds, 1e-9)
+    console.print(
+        f"{summary.scored:,} of {summary.events:,} live events scored, {rate:,.0f} events/s at the pace asked for"
+    )
+    for name, delay in (("event to score", summary.score_delay_ms), ("event to alert", summary.alert_delay_ms)):
+        if delay is not None:
+            console.print(
+                f"{name}: median {delay[0]:,.0f} ms, 99% within {delay[1]:,.0f} ms (read back from the topic)"
+            )
+    if summary.all_alerts is not None:
+        console.print(outcome_text(summary.all_alerts))
+    if summary.labels is None:
+        return
+    if summary.promise is not None:
+        console.print(outcome_text(summary.promise))
+    _print_labels(console, summary.labels)
+    if summary.kinds:
+        console.print(_kinds(summary.kinds))
+
+
+def _print_labels(console: Console, labels: LabelFigures) -> None:
+    console.print(
+        f"precision: {_percent(labels.alert_precision)} of {labels.alerts:,} alerts hold a labelled event; "
+        f"recall: {_percent(labels.row_recall)} of {labels.labelled_rows:,} labelled events flagged; "
+        f"average precision {_figure(labels.average_precision)}, AUROC {_figure(labels.auroc)}"
+    )
+
+
+def _kinds(kinds: tuple[KindFigures, ...]) -> Table:
+    table = Table(title="recall by kind of fraud (the labels are the simulation's own)", title_justify="left")
+    for name in ("kind", "events", "flagged", "incidents", "noticed", "what one payment shows"):
+        table.add_column(name, justify="left" if name in ("kind", "what one payment shows") else "right")
+    for kind in kinds:
+        counts = (kind.events, kind.flagged, kind.incidents, kind.noticed)
+        table.add_row(kind.kind, *(f"{count:,}" for count in counts), _VISIBILITY.get(kind.kind, ""))
+    return table
+
+
+def _percent(value: float | None) -> str:
+    return "none" if value is None else f"{value:.0%}"
+
+
+def _figure(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3f}"
