@@ -21,7 +21,7 @@ from pathlib import Path
 from kafka_install import KafkaScriptError, java_program, kafka_jars
 
 HOST = "127.0.0.1"
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 STOP_SECONDS = 30.0
 # Below the ports that Linux gives to outgoing connections, so that a stopped broker finds its port free again.
 FREE_PORTS = range(20_000, 32_000)
@@ -167,8 +167,8 @@ def answers(host: str, port: int, timeout_seconds: float = 2.0) -> bool:
 def start(instance: Instance) -> Instance:
     """Format the storage where it is new, start the process, and wait until it answers."""
     data = Path(instance.data)
-    data.mkdir(parents=True, exist_ok=True)
     java = [java_program(), "-cp", f"{kafka_jars()}/*", f"-Dlog4j2.configurationFile={data}/log4j2.properties"]
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     (data / "log4j2.properties").write_text(LOGGING, encoding="utf-8")
     properties = data / "server.properties"
     text = SERVER_PROPERTIES.format(

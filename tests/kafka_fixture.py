@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,7 +85,8 @@ def shared_broker(folder: Path) -> Iterator[str]:
         return
     with _state(folder) as state:
         if not state.get("users"):
-            state["data"] = tempfile.mkdtemp(prefix="eddyline-shared-kafka-")
+            # Made by the script once it has what it needs; kept after a failed start, for the log in it.
+            state["data"] = str(Path(tempfile.gettempdir()) / f"eddyline-shared-kafka-{uuid.uuid4().hex[:12]}")
             state["bootstrap"] = run_script("start", "--port", "0", "--data", str(state["data"]))
         state["users"] = int(state.get("users", 0)) + 1
         bootstrap, data = str(state["bootstrap"]), str(state["data"])
