@@ -16,10 +16,8 @@ from tests.pipeline.archive.bench import NumberIntake, number_spec
 
 
 def spec_for(topic: str) -> StreamSpec:
-    """Small files, so that deaths fall between all steps of closing one."""
-    return number_spec(ArchiveSpec(roll_rows=400, roll_seconds=0.25)).model_copy(
-        update={"topic": topic, "stream": topic}
-    )
+    """Files so small that closing them takes much of the time, and deaths fall between all its steps."""
+    return number_spec(ArchiveSpec(roll_rows=60, roll_seconds=0.1)).model_copy(update={"topic": topic, "stream": topic})
 
 
 def archiver_for(lake: Lake, bootstrap: str, topic: str, said: list[Progress]) -> Archiver:

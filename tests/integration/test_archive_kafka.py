@@ -118,12 +118,14 @@ def turn_until(archiver: Archiver, done: Callable[[], bool], turns: int = 400) -
 def test_twenty_deaths_at_random_moments_archive_every_event_once(
     broker: KafkaPythonBroker, kafka_bootstrap: str, topic: str, load: Load, tmp_path: Path
 ) -> None:
-    rng = random.Random(20)
+    rng, interrupted = random.Random(20), 0
     for _ in range(DEATHS):
         process = start(tmp_path, kafka_bootstrap, topic)
         lives_for(process, rng.uniform(0.0, 0.7))
         process.kill()
         process.communicate()
+        interrupted += len(list(tmp_path.glob("**/*.tmp")))
+    assert interrupted, "no death fell into the closing of a file: the test showed nothing"
     load.stop()
     said: list[Progress] = []
     archiver = archiver_for(Lake(tmp_path), kafka_bootstrap, topic, said)
