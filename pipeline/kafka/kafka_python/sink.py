@@ -13,6 +13,7 @@ from pipeline.kafka.kafka_python.connection import Options, translated, unreacha
 from pipeline.kafka.port import Committed, GroupMetadata, OutRecord, TopicPartition
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
+MAX_QUEUED_BYTES = 32 * 1024 * 1024
 # A transaction begun right after a commit is refused for a moment; the default back-off of 100 ms would be the
 # latency of every second alert.
 TRANSACTION_BACKOFF_MS = 5
@@ -111,6 +112,7 @@ class KafkaPythonProducer:
     def __init__(self, settings: KafkaSettings, options: Options) -> None:
         self._settings = settings
         self._failure: BaseException | None = None
+        self._queued_bytes = 0
         with translated(settings):
             self._client = KafkaProducer(
                 **options,
@@ -118,7 +120,6 @@ class KafkaPythonProducer:
                 enable_idempotence=True,
                 linger_ms=5,
                 batch_size=256 * 1024,
-                buffer_memory=64 * 1024 * 1024,
                 compression_type="lz4",
                 max_request_size=MAX_REQUEST_BYTES,
                 max_block_ms=int(settings.connect_timeout_seconds * 1000),
@@ -132,6 +133,9 @@ class KafkaPythonProducer:
         with translated(self._settings):
             future = _send(self._client, record)
         future.add_errback(self._failed)  # type: ignore[attr-defined]
+        self._queued_bytes += len(record.value or b"") + len(record.key or b"")
+        if self._queued_bytes > MAX_QUEUED_BYTES:  # the client has no bound of its own since version 3
+            self.flush()
 
     def _failed(self, error: BaseException) -> None:
         self._failure = error
@@ -145,6 +149,7 @@ class KafkaPythonProducer:
         """Wait until everything queued is acknowledged. Raises BrokerUnavailableError or EddylineError."""
         with translated(self._settings):
             self._client.flush()
+        self._queued_bytes = 0
         if self._failure is not None:
             raise self._refused(self._failure)
 
