@@ -210,7 +210,7 @@ class StreamSpec(Frozen):
     detector: DetectorSpec = DetectorSpec()
     notify: tuple[WebhookSpec, ...] = ()
 
-    def schema(self) -> pa.Schema:  # type: ignore[override]  # pydantic has a retired method of this name
+    def schema(self) -> pa.Schema:  # type: ignore[override]
         """The Arrow schema of this stream's events, in the order stated."""
         return pa.schema([column.arrow_field() for column in self.columns])
 

@@ -73,12 +73,13 @@ class Labelled(Generic[Metric]):
     """A metric of one stream that still needs its other labels."""
 
     def __init__(self, metric: Metric, fixed: Mapping[str, str]) -> None:
-        self._metric = metric
+        self._metric: Metric = metric
         self._fixed = dict(fixed)
 
     def labels(self, **more: str) -> Metric:
         """The metric with all its labels."""
-        return self._metric.labels(**self._fixed, **more)
+        metric: Metric = self._metric.labels(**self._fixed, **more)
+        return metric
 
 
 class Metrics:

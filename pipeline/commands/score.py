@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from pipeline.commands.context import load
-from pipeline.errors import ConfigError
+from pipeline.commands.streams import streams_named
 
 
 def register(app: typer.Typer) -> None:
@@ -37,11 +37,7 @@ def score(
 
     configure_logs()
     context = load(config)
-    names = streams or sorted(context.specs)
-    unknown = [name for name in names if name not in context.specs]
-    if unknown or not names:
-        known = ", ".join(sorted(context.specs)) or "none; make one with `eddyline init --from FILE`"
-        raise ConfigError(f"no stream called {', '.join(unknown) or '?'}: streams are {known}")
+    names = [spec.stream for spec in streams_named(context.specs, streams)]
     admin = context.broker().admin()
     try:
         for name in names:

@@ -1,6 +1,6 @@
-"""Finding the stream a command names."""
+"""Finding the streams a command names."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pipeline.config import StreamSpec
 from pipeline.errors import ConfigError
@@ -12,3 +12,10 @@ def stream_named(specs: Mapping[str, StreamSpec], name: str) -> StreamSpec:
         known = ", ".join(sorted(specs)) or "none yet; make one with `eddyline init --from FILE`"
         raise ConfigError(f"no stream is called {name!r}: there are {known}")
     return specs[name]
+
+
+def streams_named(specs: Mapping[str, StreamSpec], names: Sequence[str] | None) -> list[StreamSpec]:
+    """The specs of the streams named, or of all. Raises ConfigError for an unknown one, and where there are none."""
+    if not names and not specs:
+        raise ConfigError("there are no streams yet: make one with `eddyline init --from FILE`")
+    return [stream_named(specs, name) for name in (names or sorted(specs))]

@@ -94,10 +94,7 @@ class StreamWorker(threading.Thread):
 
     def _prepare(self) -> None:
         """Wait for the source topic, make the output topics, fence the slot's earlier self, and join the group."""
-        ensure = lambda: ensure_output_topics(  # noqa: E731
-            self.spec, self._broker, replication_factor=self._replication_factor
-        )
-        ensure()
+        self._ensure_topics()
         source = self._broker.source(group=group_name(self.spec.stream), instance_id=self._slot)
         self._poller = Poller(source, self.spec.topic, max_batch_events=self.spec.scoring.max_batch_events)
         self._output: Output = make_output(
@@ -106,9 +103,11 @@ class StreamWorker(threading.Thread):
             transactional_id=self._slot,
             commit_offsets=self._poller.commit_offsets,
         )
-        self._ensure_topics = ensure
         self._admin = self._broker.admin()
         self._poller.start()
+
+    def _ensure_topics(self) -> None:
+        ensure_output_topics(self.spec, self._broker, replication_factor=self._replication_factor)
 
     def _loop(self) -> None:
         try:

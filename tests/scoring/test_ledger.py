@@ -30,7 +30,7 @@ class Group:
     pass
 
 
-class Died(Exception):
+class DiedError(Exception):
     """The process was killed."""
 
 
@@ -45,7 +45,7 @@ def run_once(path: Path, killer: int, done: dict[TopicPartition, int], dead: set
             for piece in part.batch.blocks:
                 if piece.source == SOURCE and killer in piece.offsets:
                     if not part.poison:
-                        raise Died
+                        raise DiedError
                     dead.add(killer)
             positions = {b.source: b.next_offset for b in part.batch.blocks}
             done.update(positions)
@@ -62,7 +62,7 @@ def test_the_culprit_alone_is_dead_lettered(tmp_path: Path, seed: int) -> None:
     while any(position < end for position in done.values()):
         try:
             run_once(tmp_path / "slot.json", killer, done, dead, end=end, size=size)
-        except Died:
+        except DiedError:
             deaths += 1
             assert deaths < 20, "the culprit is never found"
     assert dead == {killer}

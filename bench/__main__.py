@@ -1,0 +1,43 @@
+"""Run benchmarks: `python -m bench` runs all, `python -m bench scoring latency` those named."""
+
+import argparse
+import datetime
+import importlib
+import os
+import platform
+import sys
+
+from rich.console import Console
+
+BENCHMARKS = {
+    "scoring": "end to end through Kafka, beside a bare poll loop and the model alone",
+    "latency": "produce to alert at 5,000 events/s",
+    "memory": "resident memory from 10^5 to 10^7 events, and with a million keys",
+    "real": "kdd99 http and jumpstarter, whole, through Kafka (needs EDDYLINE_DATA)",
+    "intake": "decoding and the detectors alone",
+}
+
+
+def main() -> int:
+    """Run what was asked for; exit status 1 where a limit was missed."""
+    listing = "\n".join(f"  {name:10} {what}" for name, what in BENCHMARKS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=f"Benchmarks of Eddyline.\n\n{listing}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example: python -m bench scoring latency",
+    )
+    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which; all by default")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the events, to see that it runs")
+    options = parser.parse_args()
+    console = Console(width=120)
+    today = datetime.datetime.now(datetime.UTC).date()
+    console.print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {today}")
+    missed = False
+    for name in options.names or BENCHMARKS:
+        missed |= not importlib.import_module(f"bench.{name}").run(console, quick=options.quick)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

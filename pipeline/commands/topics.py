@@ -1,0 +1,83 @@
+"""`eddyline topics create|list`: the topics of streams."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.commands.streams import streams_named
+from pipeline.config import StreamSpec
+from pipeline.kafka.port import Admin, TopicRequest
+
+Config = Annotated[Path | None, typer.Option(help="Settings file; eddyline.yaml by default.")]
+Streams = Annotated[list[str] | None, typer.Argument(help="Streams; all of them by default.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    group = typer.Typer(no_args_is_help=True, help="The topics of streams.")
+    group.command()(create)
+    group.command(name="list")(show)
+    app.add_typer(group, name="topics")
+
+
+def create(
+    streams: Streams = None,
+    partitions: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Partitions of a source topic that does not exist yet.")
+    ] = 3,
+    config: Config = None,
+) -> None:
+    """Create what streams read from and write to. What exists stays as it is.
+
+    Example: eddyline topics create payments --partitions 6
+    """
+    from pipeline.commands.context import load
+    from pipeline.scoring.partitions import ensure_output_topics
+
+    context, console = load(config), Console()
+    replication = context.settings.kafka.replication_factor
+    broker = context.broker()
+    admin = broker.admin()
+    try:
+        for spec in streams_named(context.specs, streams):
+            source = TopicRequest(name=spec.topic, partitions=partitions, replication_factor=replication)
+            made = [*admin.create([source]), *ensure_output_topics(spec, broker, replication_factor=replication)]
+            console.print(f"{spec.stream}: " + (f"created {', '.join(made)}" if made else "everything was there"))
+    finally:
+        admin.close()
+    console.print("Next: `eddyline archive` keeps what arrives, `eddyline train STREAM` learns from it.")
+
+
+def show(streams: Streams = None, config: Config = None) -> None:
+    """List the topics of streams, and what is missing.
+
+    Example: eddyline topics list payments
+    """
+    from pipeline.commands.context import load
+
+    context = load(config)
+    admin = context.broker().admin()
+    try:
+        for spec in streams_named(context.specs, streams):
+            Console().print(_table(spec, admin))
+    finally:
+        admin.close()
+
+
+def _table(spec: StreamSpec, admin: Admin) -> Table:
+    names = {
+        "events": spec.topic,
+        "alerts": spec.alerts_topic,
+        "scores": spec.scores_topic,
+        "dead letters": spec.dead_letters_topic,
+        "episodes": spec.episodes_topic,
+    }
+    found = admin.describe(list(names.values()))
+    table = Table("what", "topic", "partitions", title=spec.stream)
+    for what, name in names.items():
+        info = found.get(name)
+        table.add_row(what, name, str(info.partitions) if info else "[red]missing: `eddyline topics create`[/]")
+    return table
