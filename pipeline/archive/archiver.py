@@ -36,11 +36,16 @@ def archive_group(stream: str) -> str:
     return f"eddyline.{stream}.archive"
 
 
+def member_name(stream: str, instance: str, slot: int) -> str:
+    """What an archiver is called in its group: the same after every restart, and different on every host."""
+    return f"{archive_group(stream)}.{instance}.{slot}"
+
+
 class Archiver:
     """Archives one stream. `run` for a service; `open`, `turn`, `close` for whoever wants to go step by step.
 
     Raises FencedError when another process uses this slot (exit, do not restart), ConfigError when the topic does not
-    exist, BrokerUnavailableError when no broker answers at the start; later outages of broker and disk are waited
+    exist, BrokerUnavailableError when no broker answers at the start. Later outages of broker and disk are waited
     out, said in `progress`, and lose nothing.
     """
 
@@ -53,13 +58,15 @@ class Archiver:
         clock: Clock,
         *,
         intake: TakesBlocks,
+        instance: str | None = None,
         slot: int = 0,
         on_beat: Callable[[Progress], None] = lambda progress: None,
     ) -> None:
         _check_names(spec)
         self.progress = Progress()
         self._spec, self._broker, self._clock, self._intake, self._on_beat = spec, broker, clock, intake, on_beat
-        self._instance_id = f"{settings.instance or socket.gethostname()}-{spec.stream}-archive-{slot}"
+        host = instance or settings.instance or socket.gethostname()
+        self._instance_id = member_name(spec.stream, host, slot)
         self._assignments = Assignments()
         self._ranges = OpenRanges(spec, lake, clock, self.progress, self._assignments)
         self._blocked: set[TopicPartition] = set()

@@ -1,0 +1,126 @@
+"""Archives several streams in one process: a thread each, with its heartbeat."""
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from pipeline.archive.archiver import Archiver, member_name
+from pipeline.archive.progress import Progress
+from pipeline.catalogue import Catalogue, WorkerBeat
+from pipeline.clock import Clock
+from pipeline.config import Settings, StreamSpec
+from pipeline.errors import CatalogueUnavailableError, EddylineError
+from pipeline.intake import Intake
+from pipeline.kafka.port import Broker
+from pipeline.lake import Lake
+
+log = structlog.get_logger(__name__)
+
+WATCH_SECONDS = 0.2
+BEAT_SECONDS = 2.0
+
+
+class ArchiveBeat:
+    """Tells the catalogue what an archiver is doing. A catalogue that is away is said once and stops no archiving."""
+
+    def __init__(self, catalogue: Catalogue, *, stream: str, instance: str, slot: int, clock: Clock) -> None:
+        self._catalogue, self._stream, self._slot, self._clock = catalogue, stream, slot, clock
+        self._worker_id = member_name(stream, instance, slot)
+        self._started_ms = clock.now_ms()
+        self._next = float("-inf")
+        self._away = False
+
+    def __call__(self, progress: Progress) -> None:
+        """Write the heartbeat if it is time."""
+        if self._clock.monotonic() >= self._next:
+            self._next = self._clock.monotonic() + BEAT_SECONDS
+            self.write(progress)
+
+    def write(self, progress: Progress) -> None:
+        """Write the heartbeat now."""
+        beat = WorkerBeat(
+            worker_id=self._worker_id,
+            role="archive",
+            stream=self._stream,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            slot=self._slot,
+            started_ms=self._started_ms,
+            seen_ms=self._clock.now_ms(),
+            state=progress.state(),
+        )
+        self._try(lambda: self._catalogue.heartbeat(beat))
+
+    def remove(self) -> None:
+        """An archiver that stopped on purpose is not missed."""
+        self._try(lambda: self._catalogue.remove_worker(self._worker_id))
+
+    def _try(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+            self._away = False
+        except CatalogueUnavailableError as error:
+            if not self._away:
+                log.warning("heartbeat not written", stream=self._stream, reason=str(error))
+            self._away = True
+
+
+class StreamArchiver(threading.Thread):
+    """One stream's archiver on its own thread. `failure` says why it ended before it was told to."""
+
+    def __init__(self, archiver: Archiver, beat: ArchiveBeat, stop: threading.Event, *, stream: str) -> None:
+        super().__init__(name=f"eddyline-archive-{stream}", daemon=True)
+        self.failure: EddylineError | None = None
+        self._archiver, self._beat, self._stop_event, self._stream = archiver, beat, stop, stream
+
+    def run(self) -> None:
+        """Archive until stopped."""
+        try:
+            self._archiver.run(self._stop_event)
+        except EddylineError as error:
+            self.failure = error
+            self._archiver.progress.last_error = str(error)
+            self._beat.write(self._archiver.progress)
+            log.error("archiving ended", stream=self._stream, reason=str(error))
+        else:
+            self._beat.remove()
+            log.info("archiving stopped", stream=self._stream, files=self._archiver.progress.files)
+
+
+def run_archivers(
+    settings: Settings,
+    specs: Sequence[StreamSpec],
+    *,
+    broker: Broker,
+    lake: Lake,
+    catalogue: Catalogue,
+    clock: Clock,
+    instance: str,
+    stop: threading.Event,
+    slot: int = 0,
+) -> None:
+    """Archive these streams until `stop` is set, then close and commit what is open.
+
+    When one stream fails the others are closed in order and its error is raised, for a supervisor to see. Raises
+    EddylineError.
+    """
+    threads = []
+    for spec in specs:
+        beat = ArchiveBeat(catalogue, stream=spec.stream, instance=instance, slot=slot, clock=clock)
+        archiver = Archiver(
+            settings, spec, broker, lake, clock, intake=Intake(spec), instance=instance, slot=slot, on_beat=beat
+        )
+        threads.append(StreamArchiver(archiver, beat, stop, stream=spec.stream))
+    for thread in threads:
+        thread.start()
+    while not stop.wait(WATCH_SECONDS):
+        if not all(thread.is_alive() for thread in threads):
+            stop.set()
+    for thread in threads:
+        thread.join()
+    for thread in threads:
+        if thread.failure is not None:
+            raise thread.failure

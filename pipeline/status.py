@@ -1,0 +1,84 @@
+"""What runs and how it fares: the workers' heartbeats as one document, for `eddyline status` and for programs."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pipeline.catalogue import WorkerBeat
+
+STALE_SECONDS = 30.0
+"""A worker that waits for an unreachable broker still speaks within this; one that does not is dead or stuck."""
+
+
+class StatusCatalogue(Protocol):
+    """The part of the catalogue that is asked."""
+
+    def workers(self) -> list[WorkerBeat]:
+        """The last heartbeat of every worker."""
+
+    def champion(self, stream: str) -> str | None:
+        """The model in service."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStatus:
+    """One worker of one stream as it last spoke."""
+
+    beat: WorkerBeat
+    age_seconds: float
+
+    @property
+    def stale(self) -> bool:
+        """Silent for longer than a living worker ever is."""
+        return self.age_seconds > STALE_SECONDS
+
+    @property
+    def note(self) -> str:
+        """The one thing to know: why nothing happens, else the last error."""
+        state = self.beat.state
+        return str(state.get("paused") or state.get("waiting") or state.get("last_error") or "")
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        beat = self.beat
+        return {
+            "worker": beat.worker_id,
+            "role": beat.role,
+            "host": beat.host,
+            "pid": beat.pid,
+            "slot": beat.slot,
+            "age_seconds": round(self.age_seconds, 1),
+            "up_seconds": round((beat.seen_ms - beat.started_ms) / 1000, 1),
+            "stale": self.stale,
+            **beat.state,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamReport:
+    """A stream, the model it should be scored with, and its workers (none where nothing runs)."""
+
+    stream: str
+    champion: str | None
+    workers: tuple[WorkerStatus, ...]
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        workers = [worker.document() for worker in self.workers]
+        return {"stream": self.stream, "champion": self.champion, "workers": workers}
+
+
+def stream_reports(catalogue: StatusCatalogue, streams: Iterable[str], *, now_ms: int) -> list[StreamReport]:
+    """One report a stream: those named and those that workers speak of. Raises CatalogueUnavailableError."""
+    workers = [
+        WorkerStatus(beat=beat, age_seconds=max(0.0, (now_ms - beat.seen_ms) / 1000)) for beat in catalogue.workers()
+    ]
+    names = sorted({*streams, *(worker.beat.stream for worker in workers)})
+    return [
+        StreamReport(
+            stream=name,
+            champion=catalogue.champion(name),
+            workers=tuple(worker for worker in workers if worker.beat.stream == name),
+        )
+        for name in names
+    ]
