@@ -18,7 +18,7 @@ from pipeline.alerts.masking import Masking
 from pipeline.alerts.model import AlertStatus, Flagged
 from pipeline.alerts.severity import severity_of
 from pipeline.alerts.staged import Staged
-from pipeline.alerts.storms import gathering, message_of, storm_of, with_keys
+from pipeline.alerts.storms import gathering, message_of, storm_of
 from pipeline.alerts.suppression import Rules
 from pipeline.config import StreamSpec
 
@@ -178,7 +178,7 @@ class AlertEngine:
         if sighting.key_hash not in members and len(members) < self._max_open:
             self._book.add_member(storm.cause, sighting.key_hash)
         batch.absorbed += 1
-        grown = with_keys(joined(storm, sighting, self._masker), len(members))
+        grown = joined(storm, sighting, self._masker, keys=len(members))
         if due(storm, grown, update_ms=self._update_ms):
             grown = batch.publish(self._storm_published(grown, AlertStatus.UPDATED, batch))
         self._book.put_storm(grown)
@@ -186,8 +186,8 @@ class AlertEngine:
     def _open(self, sighting: Sighting, batch: Batch) -> None:
         episode = opened(sighting, self._place, self._masker)
         self._book.put_episode(episode)
-        together = gathering(self._book, episode.cause, window_ms=self._window_ms)
-        if len(together) >= self._spec.storm.keys:
+        together = gathering(self._book, episode.cause, window_ms=self._window_ms, keys=self._spec.storm.keys)
+        if together:
             self._break_out(together, batch)
             return
         self._book.put_episode(batch.publish(published(episode, AlertStatus.OPEN, now_ms=batch.now_ms)))

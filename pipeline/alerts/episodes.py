@@ -126,8 +126,9 @@ def opened(sighting: Sighting, place: Place, masker: Masking) -> Episode:
     )
 
 
-def joined(episode: Episode, sighting: Sighting, masker: Masking) -> Episode:
-    """The episode with one more row. The rarest row is the one it shows; the model named is the one that scored it."""
+def joined(episode: Episode, sighting: Sighting, masker: Masking, *, keys: int = 1) -> Episode:
+    """The episode with one more row, standing for `keys` keys. The rarest row is the one it shows; the model named is
+    the one that scored it."""
     row, alert = sighting.flagged, episode.alert
     alert = replace(
         alert,
@@ -136,6 +137,7 @@ def joined(episode: Episode, sighting: Sighting, masker: Masking) -> Episode:
         started_ms=min(alert.started_ms, row.time_ms),
         last_ms=max(alert.last_ms, row.time_ms),
         events=alert.events + 1,
+        keys=keys,
     )
     if _rarer(row, alert):
         alert = replace(

@@ -13,15 +13,19 @@ from pipeline.alerts.model import AlertKind, AlertStatus
 from pipeline.alerts.severity import worse
 
 
-def gathering(book: Book, cause: str, *, window_ms: int) -> list[Episode]:
-    """The open episodes of a cause that began within the window, oldest first.
+def gathering(book: Book, cause: str, *, window_ms: int, keys: int) -> list[Episode]:
+    """The open episodes of a cause that began within the window, oldest first, where there are `keys` at least; else
+    none.
 
-    Openings that have left the window are forgotten on the way: the clock does not go back, so they never count
-    again, and what stays is fewer than a storm's keys.
+    Openings that have left the window are forgotten on the way: the clock does not go back, so they never count again.
     """
     openings = book.openings.get(cause, {})
+    if len(openings) < keys:
+        return []
     for slot in [slot for slot, seen_ms in openings.items() if seen_ms <= book.clock_ms - window_ms]:
         del openings[slot]
+    if len(openings) < keys:
+        return []
     episodes = [book.episodes[slot] for slot in openings]
     return sorted(episodes, key=lambda e: (e.alert.first_offset, e.first_row))
 
@@ -67,11 +71,6 @@ def storm_of(episodes: list[Episode]) -> Episode:
         last_seen_ms=max(e.last_seen_ms for e in episodes),
         last_append_ms=max(e.last_append_ms for e in episodes),
     )
-
-
-def with_keys(storm: Episode, keys: int) -> Episode:
-    """The storm standing for so many keys."""
-    return replace(storm, alert=replace(storm.alert, keys=keys))
 
 
 def message_of(storm: Episode, *, most_keys: int) -> str:
