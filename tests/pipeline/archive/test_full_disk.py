@@ -65,16 +65,16 @@ def test_a_full_disk_loses_nothing_and_is_said(small_disk: Path) -> None:
 
 
 def test_a_disk_too_small_for_a_whole_file_takes_smaller_ones(small_disk: Path) -> None:
-    bench = ArchiveBench(small_disk / "lake", number_spec(ArchiveSpec(roll_rows=40_000)))
+    bench = ArchiveBench(small_disk / "lake", number_spec(ArchiveSpec(roll_rows=12_000)))
     archiver = bench.archiver()
     log = bench.broker.log(TOPIC)
-    for n in range(40_000):
+    for n in range(12_000):
         log.append(OutRecord(TOPIC, str(hash((n, 7)) & 0xFFFFFFFFFFFF).encode()), 0)
-    fill(small_disk, leave=250_000)
+    fill(small_disk, leave=80_000)
     bench.turns(archiver, 60, seconds=1.0)
     assert bench.ranges(), "nothing was archived, though a smaller file would have fitted"
     assert bench.ranges()[0][0] == 0
-    assert bench.ranges()[0][1] < 40_000
+    assert bench.ranges()[0][1] < 12_000
     archiver.close()
 
 

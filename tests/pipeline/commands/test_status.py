@@ -1,0 +1,88 @@
+"""What a person sees of what runs, and what a program gets."""
+
+import io
+import json
+from dataclasses import replace
+
+from rich.console import Console
+
+from pipeline.catalogue import WorkerBeat
+from pipeline.commands.status import print_reports
+from pipeline.status import STALE_SECONDS, stream_reports
+
+NOW_MS = 1_700_000_000_000
+SCORER = WorkerBeat(
+    worker_id="s0",
+    role="score",
+    stream="payments",
+    host="river",
+    pid=7,
+    slot=0,
+    started_ms=NOW_MS - 60_000,
+    seen_ms=NOW_MS - 2_000,
+    state={
+        "lag": 12,
+        "events": 3400,
+        "events_per_second": 57.0,
+        "alerts": 3,
+        "rejects": 1,
+        "model_id": "aa11",
+        "budget_unit": "alerts_per_day",
+        "promised": 5.0,
+        "observed": 4.25,
+        "last_error": "broker was away",
+    },
+)
+
+
+class Beats:
+    """A catalogue of these beats."""
+
+    def __init__(self, *beats: WorkerBeat, champion: str | None = "aa11") -> None:
+        self._beats, self._champion = list(beats), champion
+
+    def workers(self) -> list[WorkerBeat]:
+        return self._beats
+
+    def champion(self, stream: str) -> str | None:
+        return self._champion
+
+
+def shown(catalogue: Beats, *streams: str) -> str:
+    out = io.StringIO()
+    print_reports(Console(file=out, width=200), stream_reports(catalogue, streams, now_ms=NOW_MS))
+    return out.getvalue()
+
+
+def test_a_workers_figures_are_all_in_its_line() -> None:
+    text = shown(Beats(SCORER), "payments")
+    for figure in ("payments", "score 0 on river", "2 s ago", "12", "57", "3,400", "5/day", "4.25/day", "aa11"):
+        assert figure in text
+    assert "payments score 0: broker was away" in text
+    assert "STALE" not in text
+
+
+def test_a_silent_worker_is_marked_with_what_to_do() -> None:
+    text = shown(Beats(replace(SCORER, seen_ms=NOW_MS - int(STALE_SECONDS * 1000) - 1000)))
+    assert "STALE" in text
+    assert "look at its logs, start it again" in text
+
+
+def test_a_stream_without_workers_is_not_forgotten() -> None:
+    assert "nothing runs" in shown(Beats(), "payments")
+
+
+def test_a_champion_that_is_not_in_service_is_said() -> None:
+    assert "the champion bb22 is not in service yet" in shown(Beats(SCORER, champion="bb22"))
+
+
+def test_a_share_budget_is_shown_as_a_share() -> None:
+    state = {**SCORER.state, "budget_unit": "share_of_events", "promised": 0.001, "observed": None}
+    assert "0.1000%" in shown(Beats(replace(SCORER, state=state)))
+
+
+def test_the_document_is_json_with_every_state_key() -> None:
+    [report] = stream_reports(Beats(SCORER), ["payments"], now_ms=NOW_MS)
+    document = json.loads(json.dumps(report.document()))
+    assert document["workers"][0]["age_seconds"] == 2.0
+    assert set(SCORER.state) <= set(document["workers"][0])
