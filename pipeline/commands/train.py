@@ -71,7 +71,8 @@ def _print_figures(console: Console, spec: StreamSpec, trained: "Trained") -> No
     grid.add_row("span", span)
     grid.add_row("fit", f"{report.seconds:.1f} s, {report.epochs} epochs, {report.stopped_because}")
     grid.add_row("held-out score", f"{trained.held_out_nats:.2f} nats an event on average")
-    grid.add_row("threshold", f"{threshold.nats:.2f} nats")
+    suspects = f"{threshold.suspected_share:.2%} of the calibration events taken for anomalies and not counted"
+    grid.add_row("threshold", f"{threshold.nats:.2f} nats; {suspects}")
     grid.add_row("promise", promised_text(threshold, events_per_day=trained.events_per_day))
     if threshold.extrapolated:
         grid.add_row("", "extrapolated: finer than the calibration rows can show; a longer archive makes it sure")

@@ -79,7 +79,7 @@ def _payments(
 
 
 def _starts(rng: np.random.Generator, episodes: int, days: float) -> Floats:
-    """One start in each of E equal stretches of time, in random order, so that no week is without a kind. Shape (E,)."""
+    """One start in each of E equal stretches of time, in random order, so that no week lacks a kind. Shape (E,)."""
     drawn: Floats = (rng.permutation(episodes) + rng.random(episodes)) / max(episodes, 1) * days
     return drawn
 

@@ -86,7 +86,10 @@ class Outcome:
 
 
 class LiveReader(threading.Thread):
-    """Reads the alerts and scores topics until stopped; `failure` says why it ended by itself."""
+    """Reads the alerts and scores topics until stopped; `failure` says why it ended by itself.
+
+    `on_alert` is told of every message on the alerts topic, with the live event that was the alert's latest then.
+    """
 
     def __init__(
         self,
@@ -95,7 +98,7 @@ class LiveReader(threading.Thread):
         places: Places,
         outcome: Outcome,
         clock: Clock,
-        on_alert: Callable[[Alert], None],
+        on_alert: Callable[[Alert, int], None],
     ) -> None:
         super().__init__(name="eddyline-demo-reader", daemon=True)
         self._spec, self._source, self._places, self._outcome = spec, source, places, outcome
@@ -146,10 +149,10 @@ class LiveReader(threading.Thread):
 
     def _alert(self, alert: Alert) -> None:
         known = self._outcome.alerts.get(alert.id)
+        row = int(self._places.rows[alert.partition][alert.last_offset])
         if known is None:
             self._outcome.opened += 1
-            row = self._places.rows[alert.partition][alert.last_offset]
             self._outcome.alert_delays_ms.append(self._clock.now_ms() - float(self._outcome.sent_ms[row]))
         if known is None or alert.revision >= known.revision:
             self._outcome.alerts[alert.id] = alert
-        self._on_alert(alert)
+        self._on_alert(alert, row)

@@ -13,8 +13,9 @@ import structlog
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from detectors.columns import Role
 from pipeline.clock import SystemClock
-from pipeline.commands.context import Context, load
+from pipeline.commands.context import Context
 from pipeline.demo.broker import EmbeddedBroker
 from pipeline.demo.cache import FOLDER, DemoCache
 from pipeline.demo.plan import DemoPlan
@@ -23,8 +24,11 @@ from pipeline.demo.show import AlertTicker, print_summary
 from pipeline.demo.stage import LiveStage
 from pipeline.demo.summary import Summary
 from pipeline.errors import ModelError
-from pipeline.jobs.promise import promised_text
+from pipeline.jobs.promise import MS_PER_DAY, promised_text
+from pipeline.jobs.score_summary import anomalous
 from pipeline.model_store import Bundle
+from pipeline.records import times_ms
+from pipeline.yaml_files import load_files
 
 
 def run_demo(
@@ -46,7 +50,7 @@ def run_demo(
         else:
             console.print(f"archive and model of an earlier run reused ({cache.folder}); --fresh starts over")
         with EmbeddedBroker() as broker:
-            context = load(cache.write_settings(plan.spec, bootstrap=broker.bootstrap))
+            context = _context(cache.write_settings(plan.spec, bootstrap=broker.bootstrap))
             summary = _live(plan, context, console, stop, seconds)
     print_summary(console, summary)
     _say_what_next(plan, cache, console)
@@ -55,7 +59,7 @@ def run_demo(
 
 def _learn(plan: DemoPlan, cache: DemoCache, console: Console, stop: threading.Event) -> None:
     with EmbeddedBroker() as broker, _progress(console) as progress:
-        context = load(cache.write_settings(plan.spec, bootstrap=broker.bootstrap))
+        context = _context(cache.write_settings(plan.spec, bootstrap=broker.bootstrap))
         task = progress.add_task("starting", total=1.0)
         done = prepare(
             plan,
@@ -78,7 +82,7 @@ def _live(plan: DemoPlan, context: Context, console: Console, stop: threading.Ev
     per_day = plan.live.num_rows / max(1e-9, _days(plan))
     console.print(f"promise: {promised_text(bundle.threshold, events_per_day=per_day)}")
     console.rule(f"live: {plan.live.num_rows:,} new events in about {seconds:.0f} s; each alert with its reasons")
-    ticker = AlertTicker(console, SystemClock())
+    ticker = AlertTicker(console, SystemClock(), _labels(plan))
     with _progress(console) as progress:
         task = progress.add_task("live", total=plan.live.num_rows)
         stage = LiveStage(
@@ -92,6 +96,12 @@ def _live(plan: DemoPlan, context: Context, console: Console, stop: threading.Ev
         return stage.run(stop)
 
 
+def _context(settings_file: Path) -> Context:
+    """The demo's own settings, whatever the environment says: it must not write to anyone's Kafka."""
+    loaded = load_files(settings_file, environment={})
+    return Context(settings=loaded.settings, specs=loaded.specs, masking_key=loaded.masking_key)
+
+
 def _champion(plan: DemoPlan, context: Context) -> Bundle:
     model_id = context.catalogue().champion(plan.spec.stream)
     if model_id is None:
@@ -99,15 +109,22 @@ def _champion(plan: DemoPlan, context: Context) -> Bundle:
     return context.model_store().load(model_id)
 
 
-def _days(plan: DemoPlan) -> float:
-    from detectors.columns import Role
-    from pipeline.records import times_ms
+def _labels(plan: DemoPlan) -> list[str]:
+    """For each live event what its label says; empty without labels."""
+    column = plan.spec.column_with(Role.LABEL)
+    if column is None:
+        return []
+    marked = anomalous(plan.live[column])
+    names = plan.live[plan.kind_column].to_pylist() if plan.kind_column is not None else ["anomalous"] * len(marked)
+    return [(name or "anomalous") if is_marked else "ordinary" for name, is_marked in zip(names, marked, strict=True)]
 
+
+def _days(plan: DemoPlan) -> float:
     column = plan.spec.column_with(Role.TIME)
     if column is None:
         return 1.0
     batches = plan.live.to_batches()
-    return float(times_ms(batches[-1], column)[-1] - times_ms(batches[0], column)[0]) / 86_400_000.0
+    return float(times_ms(batches[-1], column)[-1] - times_ms(batches[0], column)[0]) / MS_PER_DAY
 
 
 def _progress(console: Console) -> Progress:

@@ -1,9 +1,11 @@
 """What the demo prints: alerts as they come, and the summary at the end."""
 
 import threading
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.alerts.model import Alert, AlertStatus
 from pipeline.alerts.notify.terminal import rendered
@@ -20,14 +22,15 @@ _VISIBILITY = {kind.name: kind.visibility.value for kind in FRAUD_KINDS}
 class AlertTicker:
     """Prints new alerts, about one a second so that they can be read; those in between are counted."""
 
-    def __init__(self, console: Console, clock: Clock) -> None:
-        self._console, self._clock = console, clock
+    def __init__(self, console: Console, clock: Clock, truth: Sequence[str]) -> None:
+        """`truth` says for each live event what its label says; empty where there are no labels."""
+        self._console, self._clock, self._truth = console, clock, truth
         self._lock = threading.Lock()
         self._next = 0.0
         self._skipped = 0
 
-    def show(self, alert: Alert) -> None:
-        """Print a newly opened alert, or count it."""
+    def show(self, alert: Alert, row: int) -> None:
+        """Print a newly opened alert and what the label of its event says, or count it."""
         if alert.status is not AlertStatus.OPEN:
             return
         with self._lock:
@@ -40,6 +43,8 @@ class AlertTicker:
                 self._console.print(f"[dim]… and {self._skipped} more alerts meanwhile[/dim]")
             self._skipped = 0
             self._console.print(rendered(alert))
+            if self._truth:
+                self._console.print(Text(f"  label, which the detector never saw: {self._truth[row]}", style="dim"))
 
 
 def print_summary(console: Console, summary: Summary) -> None:

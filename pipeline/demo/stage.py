@@ -39,7 +39,7 @@ class LiveStage:
         bundle: Bundle,
         *,
         seconds: float,
-        on_alert: Callable[[Alert], None],
+        on_alert: Callable[[Alert, int], None],
         on_rows: Callable[[int], None],
     ) -> None:
         self._plan, self._context, self._bundle, self._seconds = plan, context, bundle, seconds

@@ -79,7 +79,7 @@ def promise_of(threshold: Threshold, *, alerts: int, rows: int, span_ms: int, co
 def promised_text(threshold: Threshold, *, events_per_day: float) -> str:
     """The promise for people; a share of events is told in alerts per day too, at the stream's usual rate."""
     if threshold.promised_per_day is not None:
-        return f"at most {threshold.promised_per_day:g} alerts a day, counted after grouping, over the long run"
+        return f"at most {threshold.promised_per_day:g} alerts a day, counted after grouping, where the stream stays as it was"
     if threshold.promised_share is None:
         return "none"
     daily = threshold.promised_share * events_per_day
@@ -97,5 +97,6 @@ def outcome_text(promise: Promise) -> str:
         Kept.TOO_EARLY: f"too early to say: {promise.expected:.1f} alerts were to be expected, 20 are needed",
     }[promise.verdict]
     return (
-        f"promised {promise.promised * scale:g}, observed {rate:.2f} {unit} (95%: {low:.2f} to {high:.2f}): {verdict}"
+        f"{promise.counted.value}: promised at most {promise.promised * scale:g} {unit}, observed {rate:.1f} "
+        f"(95%: {low:.1f} to {high:.1f}): {verdict}"
     )

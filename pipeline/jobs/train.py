@@ -3,7 +3,7 @@
 A run cut short leaves nothing behind that scorers could pick up: the bundle is saved and named in the catalogue last.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -19,12 +19,23 @@ from pipeline.config import StreamSpec
 from pipeline.errors import ConfigError
 from pipeline.jobs.promise import MS_PER_DAY
 from pipeline.jobs.training_data import TrainingData, newest_rows, split, training_columns
-from pipeline.lake import Lake
 from pipeline.model_store import Bundle, ModelStore
 
 Report = Callable[[float, str], None]
 """Fraction done, and what is being done."""
 SCORE_ROWS = 65_536
+
+
+class Archive(Protocol):
+    """The part of the lake that training reads."""
+
+    def files(self, stream: str) -> Sequence[object]:
+        """A stream's archive files."""
+
+    def iterate_real(
+        self, stream: str, *, start_ms: int | None, end_ms: int | None, columns: Sequence[str] | None
+    ) -> Iterator[pa.RecordBatch]:
+        """Archived rows in order of time."""
 
 
 class ModelCatalogue(Protocol):
@@ -78,7 +89,7 @@ class Trained:
 def train(
     spec: StreamSpec,
     *,
-    lake: Lake,
+    lake: Archive,
     store: ModelStore,
     catalogue: ModelCatalogue,
     clock: Clock,
@@ -119,7 +130,7 @@ def train(
     )
 
 
-def read_training_data(spec: StreamSpec, lake: Lake, options: TrainOptions) -> TrainingData:
+def read_training_data(spec: StreamSpec, lake: Archive, options: TrainOptions) -> TrainingData:
     """The newest rows of the window, at most `spec.detector.max_rows`, in two parts. Raises ConfigError."""
     if not lake.files(spec.stream):
         return split(None, spec)
@@ -138,22 +149,25 @@ def score_table(detector: Detector, table: pa.Table) -> FloatArray:
 def calibrated(spec: StreamSpec, data: TrainingData, scores: FloatArray) -> Threshold:
     """The threshold that keeps the stream's budget on the calibration part, counted as alerts are grouped."""
     budget = Budget(alerts_per_day=spec.budget.alerts_per_day, share_of_events=spec.budget.share_of_events)
-    return calibrate(
-        scores,
-        budget=budget,
-        times_ms=data.calibration_times_ms,
-        groups=data.calibration_groups,
-        gap_seconds=spec.alerts.group_gap_seconds,
-    )
+    try:
+        return calibrate(
+            scores,
+            budget=budget,
+            times_ms=data.calibration_times_ms,
+            groups=data.calibration_groups,
+            gap_seconds=spec.alerts.group_gap_seconds,
+        )
+    except UnusableDataError as error:
+        raise ConfigError(f"no threshold can be calibrated: {error}") from error
 
 
 def _detector(spec: StreamSpec, options: TrainOptions) -> Detector:
     try:
-        kind = detector_class(options.detector or spec.detector.name)
+        make: Callable[..., Detector] = detector_class(options.detector or spec.detector.name)
     except KeyError as error:
         raise ConfigError(str(error.args[0])) from None
     seed = spec.detector.seed if options.seed is None else options.seed
-    return kind(seed=seed, time_budget_seconds=spec.detector.time_budget_seconds, device=options.device)
+    return make(seed=seed, time_budget_seconds=spec.detector.time_budget_seconds, device=options.device)
 
 
 def _fit(detector: Detector, data: TrainingData, report: Report) -> FitReport:
