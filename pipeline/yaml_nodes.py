@@ -110,7 +110,7 @@ class _Reader:
         if isinstance(node, yaml.SequenceNode):
             return [self.read(child, (*place, index)) for index, child in enumerate(node.value)]
         try:
-            return self._loader.construct_object(node)  # type: ignore[no-untyped-call]
+            return self._loader.construct_object(node)
         except (ValueError, OverflowError):
             self._document.blame("a value that looks like a date or number and is none: put it in quotes", place)
             return None

@@ -138,7 +138,12 @@ class ArrowCodec:
 
 def row_of(value: bytes, row: int) -> bytes:
     """One row of a record as an IPC stream of its own, columns as the sender typed them."""
-    return _stream(_open(value, MAX_UNPACKED_BYTES, 1).slice(row, 1))
+    return _stream(open_record(value).slice(row, 1))
+
+
+def open_record(value: bytes) -> pa.RecordBatch:
+    """All rows of a record, validated, columns as the sender typed them. Raises RecordError where they are unfit."""
+    return _open(value, MAX_UNPACKED_BYTES, 1)
 
 
 def _stream(batch: pa.RecordBatch) -> bytes:
