@@ -133,7 +133,8 @@ class Archiver:
 
     def _poll(self) -> tuple[Block, ...]:
         try:
-            return self._source.poll(timeout_seconds=POLL_SECONDS, max_records=POLL_RECORDS).blocks
+            records = int(POLL_RECORDS * self._ranges.policy.scale)  # a file can be no smaller than a poll
+            return self._source.poll(timeout_seconds=POLL_SECONDS, max_records=records).blocks
         except DataGapError as error:
             for gap in error.gaps:
                 self._ranges.skip(self._source, self._admin, gap)

@@ -1,16 +1,22 @@
-"""An archiver as a process of its own, to be killed: `python -m tests.integration.archive_worker LAKE BOOTSTRAP TOPIC`.
+"""An archiver as a process of its own, to be killed.
 
-Says `begun` once it has a partition. SIGTERM drains it.
+`python -m tests.integration.archive_worker LAKE BOOTSTRAP TOPIC [STEP COUNT]` says `begun` once it has a partition.
+SIGTERM drains it. With STEP it kills itself, as `kill -9` would, right after doing that step the COUNTth time.
 """
 
+import itertools
+import os
 import signal
 import sys
 import threading
+from typing import Any
 
 from pipeline.archive import Archiver, Progress
+from pipeline.archive.open_file import OpenParquet
 from pipeline.clock import SystemClock
 from pipeline.config import ArchiveSpec, KafkaSettings, Settings, StreamSpec
 from pipeline.kafka.kafka_python import KafkaPythonBroker
+from pipeline.kafka.kafka_python.source import KafkaPythonSource
 from pipeline.lake import Lake
 from tests.pipeline.archive.bench import NumberIntake, number_spec
 
@@ -35,11 +41,36 @@ def archiver_for(lake: Lake, bootstrap: str, topic: str, said: list[Progress]) -
     )
 
 
+STEPS: dict[str, tuple[Any, str]] = {
+    "written": (OpenParquet, "write"),
+    "finished": (OpenParquet, "finish"),
+    "committed": (KafkaPythonSource, "commit"),
+    "renamed": (os, "rename"),
+}
+"""The steps of closing a file, in order: where each is done."""
+
+
+def die_after(step: str, count: int) -> None:
+    """Kill this process once a step was done `count` times."""
+    owner, name = STEPS[step]
+    original, done = getattr(owner, name), itertools.count(1)
+
+    def deadly(*arguments: Any, **options: Any) -> Any:
+        result = original(*arguments, **options)
+        if next(done) == count:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(owner, name, deadly)
+
+
 def main() -> None:
     """Run until SIGTERM."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    lake, bootstrap, topic = sys.argv[1:]
+    lake, bootstrap, topic, *death = sys.argv[1:]
+    if death:
+        die_after(death[0], int(death[1]))
     said: list[Progress] = []
     archiver = archiver_for(Lake(lake), bootstrap, topic, said)
     archiver.open()

@@ -1,6 +1,7 @@
 """The archive on Apache Kafka: every committed event once, whatever happens to its writer or its topic."""
 
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -15,10 +16,11 @@ from pipeline.config import KafkaSettings
 from pipeline.kafka.kafka_python import KafkaPythonBroker
 from pipeline.kafka.port import Block, OutRecord, TopicPartition, TopicRequest, TransactionalSink
 from pipeline.lake import Lake
-from tests.integration.archive_worker import archiver_for
+from tests.integration.archive_worker import STEPS, archiver_for
 
 PARTITIONS = 3
 DEATHS = 20
+"""Twelve right after each step of closing a file, where it hurts most; the rest at any moment."""
 
 
 @pytest.fixture
@@ -90,13 +92,15 @@ def archived(lake: Lake, topic: str, topic_id: str = "*") -> list[tuple[tuple[in
     return rows
 
 
-def start(lake: Path, bootstrap: str, topic: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "tests.integration.archive_worker", str(lake), bootstrap, topic]
+def start(lake: Path, bootstrap: str, topic: str, *death: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "tests.integration.archive_worker", str(lake), bootstrap, topic, *death]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     for line in process.stdout:
         if line.strip() == "begun":
             return process
+    if death:
+        return process
     raise AssertionError("the archiver ended before it began")
 
 
@@ -118,14 +122,18 @@ def turn_until(archiver: Archiver, done: Callable[[], bool], turns: int = 400) -
 def test_twenty_deaths_at_random_moments_archive_every_event_once(
     broker: KafkaPythonBroker, kafka_bootstrap: str, topic: str, load: Load, tmp_path: Path
 ) -> None:
-    rng, interrupted = random.Random(20), 0
-    for _ in range(DEATHS):
-        process = start(tmp_path, kafka_bootstrap, topic)
-        lives_for(process, rng.uniform(0.0, 0.7))
-        process.kill()
-        process.communicate()
-        interrupted += len(list(tmp_path.glob("**/*.tmp")))
-    assert interrupted, "no death fell into the closing of a file: the test showed nothing"
+    rng = random.Random(20)
+    for death in range(DEATHS):
+        if death < len(STEPS) * 3:
+            step = list(STEPS)[death % len(STEPS)]
+            process = start(tmp_path, kafka_bootstrap, topic, step, str(rng.randint(1, 12)))
+            process.communicate(timeout=60)
+            assert process.returncode == -signal.SIGKILL
+        else:
+            process = start(tmp_path, kafka_bootstrap, topic)
+            lives_for(process, rng.uniform(0.0, 0.7))
+            process.kill()
+            process.communicate()
     load.stop()
     said: list[Progress] = []
     archiver = archiver_for(Lake(tmp_path), kafka_bootstrap, topic, said)

@@ -46,7 +46,7 @@ class NumberIntake:
             rows=np.zeros(len(good), np.int32),
             append_ms=block.timestamps_ms[good],
             time_ms=block.timestamps_ms[good],
-            rejects=tuple(i for i in range(len(block)) if i not in set(good)),
+            rejects=tuple(sorted(set(range(len(block))) - set(good))),
         )
 
 
