@@ -50,7 +50,7 @@ class _Values(StrEnum):
     MOMENT = "moments"
 
 
-def guess_column(path: Path, values: list[Any]) -> Guess | str:
+def guess_column(path: Path, values: list[Any], *, stated_time: bool = False) -> Guess | str:
     """A column's guess without the roles that only one column has; or why there is none."""
     if any(not part or (len(path) > 1 and "." in part) for part in path):
         return "its name has a dot or is empty, so no path can lead to it"
@@ -61,7 +61,7 @@ def guess_column(path: Path, values: list[Any]) -> Guess | str:
     if found is None:
         return "its values are lists, or of several types"
     distinct = len(set(present))
-    spec, why = _kind(path[-1], present, found, distinct)
+    spec, why = _kind(path[-1], present, found, distinct, stated_time)
     spec = spec.model_copy(update={"path": ".".join(path) if len(path) > 1 else None})
     personal = personal_by_name(path[-1]) or (personal_by_value(present) if found is not _Values.NUMBER else None)
     if personal is not None and spec.kind in (Kind.TEXT, Kind.CATEGORICAL):
@@ -84,7 +84,7 @@ def _shape_of(present: Sequence[Any]) -> _Values | None:
     return _Values.MOMENT if all(isinstance(v, date) for v in present) else None
 
 
-def _kind(name: str, present: list[Any], found: _Values, distinct: int) -> tuple[ColumnSpec, str]:
+def _kind(name: str, present: list[Any], found: _Values, distinct: int, stated_time: bool) -> tuple[ColumnSpec, str]:
     counted = f"{distinct:,} distinct value{'s' if distinct > 1 else ''}"
     scored = frozenset({Role.FEATURE})
     if found is _Values.BOOLEAN:
@@ -93,7 +93,7 @@ def _kind(name: str, present: list[Any], found: _Values, distinct: int) -> tuple
         return ColumnSpec(name=name, kind=Kind.TIME), "moments"
     if found is _Values.TEXT:
         return _text(name, present, distinct, counted)
-    unit = _epoch_unit(name, present)
+    unit = _epoch_unit(name, present, stated_time)
     if unit is not None:
         return ColumnSpec(
             name=name, kind=Kind.TIME, unit=unit
@@ -133,8 +133,8 @@ def _are_times(present: Sequence[str]) -> bool:
     return not from_text(pa.array(looked_at, pa.string())).unreadable.any()
 
 
-def _epoch_unit(name: str, present: Sequence[float]) -> TimeUnit | None:
-    if not TIME_WORDS & set(words_of(name)):
+def _epoch_unit(name: str, present: Sequence[float], stated: bool) -> TimeUnit | None:
+    if not stated and not TIME_WORDS & set(words_of(name)):
         return None
     low, high = min(present), max(present)
     for unit, least in _EPOCHS.items():

@@ -52,7 +52,7 @@ def infer_spec(
     left_out = {f"({taken.dropped_columns} more fields)": "too many fields"} if taken.dropped_columns else {}
     guesses: list[Guess] = []
     for path, values in taken.columns.items():
-        guess = guess_column(path, values)
+        guess = guess_column(path, values, stated_time=wishes.time in (path[-1], ".".join(path)))
         if isinstance(guess, str):
             left_out[".".join(path)] = guess
         else:

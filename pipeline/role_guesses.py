@@ -94,10 +94,11 @@ def _best_key(guesses: list[Guess], rows: int, taken: set[Path]) -> Path | None:
         for g in guesses
         if g.path not in taken and g.spec.kind in (Kind.TEXT, Kind.CATEGORICAL) and 2 <= g.distinct <= rows / 3
     ]
-    for word in KEY_WORDS:
-        for guess in candidates:
-            if word in words_of(guess.spec.name):
-                return guess.path
+    for names in (lambda g: g.path[-1], lambda g: ".".join(g.path)):
+        for word in KEY_WORDS:
+            found = next((g.path for g in candidates if word in words_of(names(g))), None)
+            if found is not None:
+                return found
     return None
 
 

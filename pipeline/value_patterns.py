@@ -7,7 +7,10 @@ from typing import Any
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 LABEL_WORDS = {"label", "fraud", "anomaly", "attack", "target", "outcome", "intrusion", "malicious", "outlier"}
-TIME_WORDS = {"time", "timestamp", "ts", "date", "datetime", "at", "epoch", "created", "updated", "when", "sent"}
+TIME_WORDS = {
+    "time", "timestamp", "ts", "date", "datetime", "at", "epoch", "created", "updated", "when", "sent",
+    "received", "start", "started", "end", "ended", "seen", "logged", "occurred",
+}  # fmt: skip
 CODE_WORDS = {
     "code", "id", "zip", "postcode", "postal", "port", "mcc", "status", "type", "category", "class", "flag",
     "flags", "country", "currency", "version", "protocol", "proto", "level", "channel", "region", "group", "state",

@@ -104,7 +104,8 @@ def _settings(document: Document, folder: Path, environment: Mapping[str, str]) 
     settings = _absolute(settings, folder)
     if not overrides:
         return settings
-    laid_over = Document(file="environment", value=settings.model_dump() | overrides)
+    value = settings.model_dump() | overrides
+    laid_over = Document(file="environment", value=value, lines={(name,): 0 for name in value})
     settings = validated(Settings, laid_over)
     document.problems += [Problem(file=p.file, line=0, message=p.message) for p in laid_over.problems]
     return settings if settings is None else _absolute(settings, Path.cwd())

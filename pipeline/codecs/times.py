@@ -16,6 +16,8 @@ LAST_US = 7_289_654_400_000_000
 """2201-01-01, not included. Within this span every unit down to nanoseconds fits 64 bits."""
 
 _UNITS_PER_US = {TimeUnit.SECONDS: 1_000_000.0, TimeUnit.MILLISECONDS: 1_000.0}
+_DATE = r"^\d{4}-\d\d-\d\d"
+"""How every text that a cast reads begins; what does not is not tried row by row."""
 _LADDER = (pa.timestamp("us", tz="UTC"), pa.timestamp("us"), pa.timestamp("ns", tz="UTC"), pa.timestamp("ns"))
 """Tried in this order; a text parses under at most one zone-ness, so the order decides nothing but speed."""
 
@@ -33,7 +35,10 @@ class Times:
 
 def from_text(texts: pa.Array) -> Times:
     """ISO 8601 with a space or T; without a zone it is UTC; digits beyond microseconds are cut off."""
-    parsed = pa.concat_arrays(_parse(texts)) if len(texts) else pa.array([], TIME_TYPE)
+    parsed = _whole(texts)
+    if parsed is None:
+        hopeful = pc.if_else(pc.match_substring_regex(texts, _DATE), texts, pa.scalar(None, pa.string()))
+        parsed = pa.concat_arrays(_parse(hopeful))
     unreadable = _flags(pc.and_(texts.is_valid(), parsed.is_null()))
     return _within_span(parsed, unreadable)
 
@@ -64,13 +69,21 @@ def _flags(mask: pa.Array) -> npt.NDArray[np.bool_]:
     return filled
 
 
-def _parse(texts: pa.Array) -> list[pa.Array]:
-    """Whole where all rows are written alike, else by halves; a lone row that no cast reads becomes null."""
+def _whole(texts: pa.Array) -> pa.Array | None:
+    """All rows by the first cast that reads them all; None where there is none."""
     for target in _LADDER:
         try:
-            return [_to_utc_us(texts.cast(target))]
+            return _to_utc_us(texts.cast(target))
         except pa.ArrowInvalid:
             continue
+    return None
+
+
+def _parse(texts: pa.Array) -> list[pa.Array]:
+    """Whole where all rows are written alike, else by halves; a lone row that no cast reads becomes null."""
+    whole = _whole(texts)
+    if whole is not None:
+        return [whole]
     if len(texts) == 1:
         return [pa.nulls(1, TIME_TYPE)]
     middle = len(texts) // 2

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detectors.columns import Role
-from pipeline.config import CodecFormat, Settings, StreamSpec
+from pipeline.config import CodecFormat, DetectorSpec, Settings, StreamSpec
 from pipeline.yaml_files import Loaded, read_files
 from pipeline.yaml_nodes import Problem
 
@@ -61,6 +61,8 @@ def _say_what_next(loaded: Loaded | None, console: "Console") -> None:
 
 
 def _unknown_detectors(loaded: Loaded) -> list[Problem]:
+    if all(spec.detector.name == DetectorSpec().name for spec in loaded.specs.values()):
+        return []  # the usual one is there; asking the registry takes seconds
     from detectors.registry import DETECTORS
 
     known = sorted(detector.name for detector in DETECTORS)
