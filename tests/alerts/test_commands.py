@@ -8,6 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from pipeline import logs
 from pipeline.alerts.wire import encode_alert
 from pipeline.catalogue import Catalogue
 from pipeline.commands import alerts, notify
@@ -27,6 +28,7 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> MemoryBroker:
     memory = make_broker(ALERTS)
     context = Context(settings=Settings(), specs={SPEC.stream: SPEC})
     monkeypatch.setattr(context_module, "load", lambda config=None: context)
+    monkeypatch.setattr(logs, "configure_logs", lambda **settings: None)  # it would outlive the runner's stderr
     monkeypatch.setattr(Context, "broker", lambda self: memory)
     monkeypatch.setattr(Context, "catalogue", lambda self: Catalogue.open("sqlite://"))
     return memory
