@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from detectors.channels.base import Part
 
-WIDTHS = (4, 8, 16, 32)
+WIDTHS = (4, 8, 12, 16, 25, 32)
 ABSENT = -1e4
 LOGIT_LIMIT = 60.0
 """exp of it is finite in single precision and so are sums of it."""
@@ -69,18 +69,22 @@ class TabularVae(nn.Module):
         hidden_BH = torch.addmm(self.input_bias_H, inputs_IB.t(), self.input_IH)
         parts, starts = self.get_buffer("embedded_parts"), self.get_buffer("embedding_starts")
         if len(parts):
-            at_BP = (classes_PB[parts] + starts[:, None]).t().contiguous()
-            hidden_BH = hidden_BH + nn.functional.embedding_bag(at_BP, self.embedding_EH, mode="sum")
-        hidden_MHB = hidden_BH.relu().view(-1, self.members, self.hidden).permute(1, 2, 0)
+            at_BP = (classes_PB.index_select(0, parts) + starts[:, None]).t().contiguous()
+            hidden_BH = hidden_BH.add_(nn.functional.embedding_bag(at_BP, self.embedding_EH, mode="sum"))
+        hidden_MHB = hidden_BH.relu_().view(-1, self.members, self.hidden).permute(1, 2, 0)
         mean_MZB = torch.baddbmm(self.mean_bias_MZ1, self.mean_MZH, hidden_MHB)
         return mean_MZB, torch.baddbmm(self.logvar_bias_MZ1, self.logvar_MZH, hidden_MHB).clamp(-10.0, 5.0)
 
     def decode(self, z_MZB: Tensor) -> list[Tensor]:
-        """Logits of every group, each (M, K, G, B)."""
-        hidden_MHB = torch.baddbmm(self.latent_bias_MH1, self.latent_MHZ, z_MZB).relu()
+        """Logits of every group, each (M, K, G, B).
+
+        Biases ride on one more hidden unit that is always 1: added apart they cost a pass over all logits.
+        """
         B = z_MZB.shape[2]
+        hidden_MHB = torch.baddbmm(self.latent_bias_MH1, self.latent_MHZ, z_MZB).relu_()
+        hidden_MHB = torch.cat([hidden_MHB, hidden_MHB.new_ones(self.members, 1, B)], dim=1)
         return [
-            torch.baddbmm(bias, head, hidden_MHB).view(self.members, width, len(at), B)
+            torch.bmm(torch.cat([head, bias], dim=2), hidden_MHB).view(self.members, width, len(at), B)
             for (width, at), head, bias in zip(self.groups, self.heads, self.head_biases, strict=True)
         ]
 
@@ -89,7 +93,7 @@ class TabularVae(nn.Module):
         nats_MPB = logits[0].new_empty(self.members, classes_PB.shape[0], classes_PB.shape[1])
         for n, logits_MKGB in enumerate(logits):
             at = self.get_buffer(f"parts_{n}")
-            target_M1GB = classes_PB[at][None, None].expand(self.members, 1, -1, -1)
+            target_M1GB = classes_PB.index_select(0, at)[None, None].expand(self.members, 1, -1, -1)
             picked = logits_MKGB.gather(1, target_M1GB).squeeze(1)
             nats_MPB[:, at] = logits_MKGB.logsumexp(dim=1) - picked
         return nats_MPB
@@ -112,7 +116,9 @@ class TabularVae(nn.Module):
         total_B = inputs_IB.new_zeros(classes_PB.shape[1])
         for n, logits_MKGB in enumerate(self.decode(self.encode(inputs_IB, classes_PB)[0])):
             logits_MKGB.clamp_(-LOGIT_LIMIT, LOGIT_LIMIT)
-            target_M1GB = classes_PB[self.get_buffer(f"parts_{n}")][None, None].expand(self.members, 1, -1, -1)
+            target_M1GB = classes_PB.index_select(0, self.get_buffer(f"parts_{n}"))[None, None].expand(
+                self.members, 1, -1, -1
+            )
             total_B -= logits_MKGB.gather(1, target_M1GB).sum(dim=(0, 1, 2))
             total_B += logits_MKGB.exp_().sum(dim=1).log_().sum(dim=(0, 1))
         return total_B / self.members

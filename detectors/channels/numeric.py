@@ -22,7 +22,7 @@ BINS = 7
 FEW_VALUES = 12
 """A column with at most this many distinct values gets one bin a value."""
 TAIL_INDEX = 1.0
-RANGE_SHARE = 0.0
+RANGE_SHARE = 0.005
 """Share of training rows left beyond the bins' range on either side."""
 FAR = np.float32(1e30)
 """Standardised values are clipped here, so that every double stays finite in single precision."""

@@ -1,0 +1,190 @@
+"""Score → verdict from a false-alarm budget, fitted on held-out scores apart from the detector.
+
+Calibration counts alerts as they will be counted in service: flagged rows of one group closer than the gap are one
+alert. The threshold is the lowest score at which the calibration span, its suspects weighted out (`tails.py`), would
+have had `AIM` of the budget; below the budget because a promise is a bound, and a bound met exactly is broken half
+of the time. Where that leaves fewer than `LEAST_COUNT` alerts to count, a generalized Pareto tail fitted to the
+highest normal scores extrapolates (Pickands 1975; Siffer et al. 2017); a budget finer than one alert in the whole
+calibration is marked `extrapolated`.
+
+Without labels the promise is about unconfirmed alerts, on rows like the calibration's normal ones. It fails under
+drift, where anomalies continue the normal scores without a step (then too few alerts), and where more than a tenth
+of the calibration rows are anomalies (then far too few).
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.alert_counts import AlertCounter
+from detectors.budget import Budget, Kept, RateInterval, kept, observed_rate
+from detectors.errors import IncompatibleArtifactError, UnusableDataError
+from detectors.tails import Pareto, fit_pareto, normal_weights
+
+__all__ = ["Budget", "Kept", "RateInterval", "Threshold", "calibrate", "kept", "observed_rate"]
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+Int64Array = npt.NDArray[np.int64]
+
+FORMAT = 1
+AIM = 0.65
+"""Share of the budget aimed at. With 20 alerts promised a promise counts as kept up to 11, with 200 up to 172."""
+LEAST_COUNT = 10.0
+"""Alerts in the calibration below which counting gives way to the fitted tail."""
+TAIL_ROWS = 250
+"""Normal rows that the far tail is fitted to, at most a tenth of all."""
+LEAST_SHAPE = 0.02
+"""A hair heavier than exponential: tail probabilities then neither reach 0 nor tie, however high the score."""
+KNOTS = 200
+DAY_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tail:
+    """How often a normal row scores above: interpolated between knots, a generalized Pareto tail beyond the last."""
+
+    scores: tuple[float, ...]
+    """Ascending."""
+    log_survival: tuple[float, ...]
+    """At each knot; strictly falling."""
+    scale: float
+    shape: float
+
+    def probability(self, scores: FloatArray) -> FloatArray:
+        """P(a normal row scores above), (N,); strictly decreasing beyond the last knot."""
+        beyond = np.maximum(scores - self.scores[-1], 0.0)
+        far = Pareto(scale=self.scale, shape=self.shape).log_survival(beyond)
+        return np.asarray(np.exp(np.interp(scores, self.scores, self.log_survival) + far), dtype=np.float64)
+
+    def score_at(self, log_survival: float) -> float:
+        """The score that normal rows exceed with that probability, beyond the last knot."""
+        return self.scores[-1] + Pareto(scale=self.scale, shape=self.shape).quantile(
+            float(np.exp(log_survival - self.log_survival[-1]))
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """A fitted verdict: rows scoring above `nats` are flagged."""
+
+    nats: float
+    promised_per_day: float | None
+    promised_share: float | None
+    """Alerts per event."""
+    extrapolated: bool
+    """The promise is finer than one alert in the calibration: it rests on the fitted tail alone."""
+    calibration_rows: int
+    calibration_seconds: float | None
+    suspected_share: float
+    """Of the calibration rows, taken for anomalies and not counted."""
+    tail: Tail
+
+    def tail_probability(self, scores: FloatArray) -> FloatArray:
+        """How often a normal row scores above each score, (N,)."""
+        return self.tail.probability(np.asarray(scores, dtype=np.float64))
+
+    def flags(self, scores: FloatArray) -> BoolArray:
+        """Which rows are flagged, (N,)."""
+        return np.asarray(scores) > self.nats
+
+    def to_document(self) -> dict[str, Any]:
+        """Everything the threshold is, as JSON."""
+        return {"format": FORMAT, **asdict(self)}
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> "Threshold":
+        """The threshold that `to_document` described; IncompatibleArtifactError for another format."""
+        fields = dict(document)
+        if fields.pop("format", None) != FORMAT:
+            raise IncompatibleArtifactError(f"the threshold has a format other than {FORMAT}: train again")
+        tail = fields.pop("tail")
+        knots = {"scores": tuple(tail["scores"]), "log_survival": tuple(tail["log_survival"])}
+        return cls(**fields, tail=Tail(**{**tail, **knots}))
+
+
+def calibrate(
+    scores: FloatArray,
+    *,
+    budget: Budget,
+    times_ms: Int64Array | None = None,
+    groups: Sequence[Any] | npt.NDArray[Any] | None = None,
+    gap_seconds: float = 0.0,
+) -> Threshold:
+    """The threshold that meets `budget` on rows like these; they must not have been trained on.
+
+    `scores` (N,), `times_ms` (N,) in any order, `groups` (N,) of the rows' keys (None: all one group). Without times
+    every flagged row is an alert of its own. Raises UnusableDataError where there are no scores, or not finite ones,
+    and ValueError for a budget a day without times.
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    if not len(scores) or not np.isfinite(scores).all():
+        raise UnusableDataError(f"cannot calibrate on {len(scores)} scores that must all be finite: hold more rows out")
+    if times_ms is None and budget.alerts_per_day is not None:
+        raise ValueError("a budget in alerts a day needs the rows' times: state it as share_of_events instead")
+    weights = normal_weights(scores)
+    seconds = None if times_ms is None else _span_seconds(times_ms)
+    if budget.share_of_events is not None:
+        allowed = budget.share_of_events * len(scores)
+    else:
+        allowed = (budget.alerts_per_day or 0.0) * (seconds or 0.0) / DAY_SECONDS
+    tail = fit_tail(scores, weights)
+    counter = AlertCounter(scores, weights, times_ms=times_ms, groups=groups, gap_seconds=gap_seconds)
+    return Threshold(
+        nats=_choose(scores, weights, counter, tail, AIM * allowed),
+        promised_per_day=budget.alerts_per_day,
+        promised_share=budget.share_of_events,
+        extrapolated=allowed < 1.0,
+        calibration_rows=len(scores),
+        calibration_seconds=seconds,
+        suspected_share=float(1.0 - weights.mean()),
+        tail=tail,
+    )
+
+
+def _choose(scores: FloatArray, weights: FloatArray, counter: AlertCounter, tail: Tail, aim: float) -> float:
+    """Count down to `aim` alerts where there are enough to count; else walk up the tail from where there are."""
+    if aim >= LEAST_COUNT:
+        return counter.lowest_score_within(aim)
+    anchor = counter.lowest_score_within(LEAST_COUNT)
+    alerts = max(counter.alerts_above(anchor), 1e-9)
+    log_survival = float(np.log(tail.probability(np.array([anchor]))[0]))
+    wanted = log_survival + float(np.log(max(aim, 1e-300) / max(alerts, aim)))
+    if wanted < tail.log_survival[-1]:
+        return tail.score_at(wanted)
+    return float(np.interp(-wanted, -np.array(tail.log_survival), tail.scores))
+
+
+def fit_tail(scores: FloatArray, weights: FloatArray) -> Tail:
+    """The survival function of the normal rows: knots down to the last `TAIL_ROWS`' start, Pareto beyond."""
+    order = np.argsort(scores, kind="stable")
+    ordered, weight = scores[order], weights[order]
+    above = np.cumsum(weight[::-1])[::-1] - weight
+    total = float(weight.sum())
+    rows = min(TAIL_ROWS, max(total / 10.0, 1.0))
+    start = float(ordered[min(int(np.searchsorted(-above, -rows)), len(ordered) - 1)])
+    y, w = ordered[ordered > start] - start, weight[ordered > start]
+    fitted = fit_pareto(y, w) if len(y) else Pareto(scale=1.0, shape=0.0)
+    survivors = max(float(w.sum()), 0.5)
+    wanted = np.geomspace(total, survivors, KNOTS)[1:-1]
+    at = np.minimum(np.searchsorted(-above, -wanted), len(ordered) - 1)
+    knots, first = np.unique(ordered[at], return_index=True)
+    inner = knots < start
+    log_survival = np.log(wanted[first][inner] / total)
+    falls = np.concatenate([[True], np.diff(log_survival) < 0]) if inner.any() else np.zeros(0, dtype=bool)
+    return Tail(
+        scores=(*knots[inner][falls].tolist(), start),
+        log_survival=(*log_survival[falls].tolist(), float(np.log(survivors / (total + 0.5)))),
+        scale=fitted.scale,
+        shape=max(fitted.shape, LEAST_SHAPE),
+    )
+
+
+def _span_seconds(times_ms: Int64Array) -> float:
+    """The time the rows cover; one more than their gaps, so that evenly spaced rows count whole."""
+    times = np.asarray(times_ms, dtype=np.int64)
+    span = float(times.max() - times.min()) / 1000.0
+    return span * len(times) / max(len(times) - 1, 1) if span > 0.0 else 1.0
