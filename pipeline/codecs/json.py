@@ -52,8 +52,10 @@ class _Reading:
         """All raw rows in record order, and the record of each."""
         if not self.pieces:
             return empty_batch(schema), _NONE
+        if len(self.pieces) == 1:
+            return self.pieces[0], self.records[0]
         raw, record = pa.concat_batches(self.pieces), np.concatenate(self.records)
-        if len(self.pieces) == 1 or not (np.diff(record) < 0).any():
+        if not (np.diff(record) < 0).any():
             return raw, record
         order = np.argsort(record)
         return raw.take(pa.array(order)), record[order]
@@ -78,8 +80,7 @@ class JsonCodec:
     def decode(self, values: Sequence[bytes | None]) -> Decoded:
         """Typed rows and rejects of a block's values. Raises nothing, whatever the bytes."""
         reading = _Reading()
-        readable, records = self._sizes(values, reading)
-        lengths = lengths_of(readable)
+        readable, records, lengths = self._sizes(values, reading)
         for low, high in _spans(lengths):
             raw = self._block.read(readable[low:high], lengths[low:high])
             if raw is None:
@@ -108,13 +109,14 @@ class JsonCodec:
             raise ValueError("JSON carries one event a record; use format: arrow for more")
         return encode_rows(table, self._layout)
 
-    def _sizes(self, values: Sequence[bytes | None], reading: _Reading) -> tuple[list[bytes], Int32Array]:
-        """Values that can be read at all, and their record indices."""
+    def _sizes(self, values: Sequence[bytes | None], reading: _Reading) -> tuple[list[bytes], Int32Array, Lengths]:
+        """Values that can be read at all, their record indices and their lengths."""
         limit = self._max_record_bytes
         if None not in values:
             whole = cast(list[bytes], list(values))
-            if min(map(len, whole), default=1) and max(map(len, whole), default=0) <= limit:
-                return whole, np.arange(len(whole), dtype=np.int32)
+            lengths = lengths_of(whole)
+            if not len(whole) or (lengths.min() > 0 and lengths.max() <= limit):
+                return whole, np.arange(len(whole), dtype=np.int32), lengths
         readable = [value for value in values if value and len(value) <= limit]
         kept = []
         for record, value in enumerate(values):
@@ -127,7 +129,7 @@ class JsonCodec:
                 reading.refuse(record, RejectReason.TOO_LARGE, detail)
             else:
                 kept.append(record)
-        return readable, np.array(kept, np.int32)
+        return readable, np.array(kept, np.int32), lengths_of(readable)
 
     def _sift(self, values: list[bytes], records: Int32Array, reading: _Reading) -> None:
         """Read again a span that failed: the records that look wrong one by one, all others as a block."""

@@ -65,8 +65,11 @@ def _within_span(times: pa.Array, unreadable: npt.NDArray[np.bool_]) -> Times:
 
 
 def _flags(mask: pa.Array) -> npt.NDArray[np.bool_]:
-    filled: npt.NDArray[np.bool_] = mask.fill_null(False).to_numpy(zero_copy_only=False)
-    return filled
+    """A mask without nulls. (`fill_null` would import pandas.)"""
+    if not pc.any(mask, min_count=0).as_py():
+        return np.zeros(len(mask), np.bool_)
+    known: npt.NDArray[np.bool_] = pc.and_kleene(mask, mask.is_valid()).to_numpy(zero_copy_only=False)
+    return known
 
 
 def _whole(texts: pa.Array) -> pa.Array | None:

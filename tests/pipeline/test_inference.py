@@ -96,7 +96,7 @@ def test_what_reads_like_the_truth_is_never_scored() -> None:
 
 
 def test_a_stated_column_that_is_not_there_or_no_time_is_an_error_that_says_so() -> None:
-    with pytest.raises(ConfigError, match="--key nobody: .*they have payment_id"):
+    with pytest.raises(ConfigError, match=r"--key nobody: .*they have payment_id"):
         inferred(key="nobody")
     with pytest.raises(ConfigError, match="--time amount: its values are no times"):
         inferred(time="amount")

@@ -80,7 +80,7 @@ def test_a_spec_is_not_written_over_unless_asked(folder: Path) -> None:
 def test_a_topic_is_sampled_from_its_end_and_nothing_is_committed(folder: Path, broker: MemoryBroker) -> None:
     broker.add_topic("pay.in", 2)
     for event in EVENTS:
-        broker.append(OutRecord("pay.in", json.dumps(event).encode(), key=event["customer"].encode()))
+        broker.append(OutRecord("pay.in", json.dumps(event).encode(), key=str(event["customer"]).encode()))
     done = run("init", "--from", "pay.in")
     assert done.exit_code == 0, done.output
     spec, _ = read_spec(folder / "streams/pay-in.yaml")
