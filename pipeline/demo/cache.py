@@ -26,15 +26,20 @@ class DemoCache:
     def open(cls, fingerprint: str, *, root: Path = FOLDER, fresh: bool = False) -> "DemoCache":
         """The folder of a plan, emptied where `fresh` or where an earlier run did not finish it."""
         cache = cls(folder=(root / fingerprint).absolute())
+        if fresh or not cache.is_ready:
+            cache.empty()
+        return cache
+
+    def empty(self) -> None:
+        """Forget everything. Raises StorageUnavailableError where nothing can be written."""
         try:
-            if cache.folder.exists() and (fresh or not cache.is_ready):
-                shutil.rmtree(cache.folder)
-            cache.folder.mkdir(parents=True, exist_ok=True)
+            if self.folder.exists():
+                shutil.rmtree(self.folder)
+            self.folder.mkdir(parents=True)
         except OSError as error:
             raise StorageUnavailableError(
-                f"the demo cannot write to {cache.folder} ({error.strerror or error}): run it in a folder of yours"
+                f"the demo cannot write to {self.folder} ({error.strerror or error}): run it in a folder of yours"
             ) from error
-        return cache
 
     @property
     def is_ready(self) -> bool:
@@ -67,7 +72,7 @@ class DemoCache:
             "metrics": {"port": 0},
         }
         (self.folder / "streams").mkdir(exist_ok=True)
-        stated = json.loads(spec.model_dump_json(exclude_defaults=True))
+        stated = json.loads(json.dumps(spec.model_dump(exclude_defaults=True), default=sorted))  # sets have no order
         _write_yaml(self.folder / "streams" / f"{spec.stream}.yaml", stated)
         _write_yaml(self.settings_file, settings)
         return self.settings_file

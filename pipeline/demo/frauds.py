@@ -41,9 +41,12 @@ _CLOSED_AT_NIGHT = tuple(CATEGORY_NAMES.index(name) for name in ("clothing", "ph
 class Visibility(StrEnum):
     """What a detector of single rows can see of a pattern."""
 
-    ROW = "each payment is unusual by itself"
-    PARTLY = "some payments are unusual by themselves; the pattern lies in their sequence"
-    SEQUENCE = "each payment looks ordinary; only their rate gives them away"
+    ROW = "yes"
+    """Each payment is unusual by itself."""
+    PARTLY = "in part"
+    """Some payments are unusual by themselves; the pattern lies in their sequence."""
+    SEQUENCE = "no"
+    """Each payment looks ordinary; only their rate gives them away."""
 
 
 Pattern = Callable[[np.random.Generator, Population, int, float], Payments]

@@ -73,7 +73,7 @@ def stream_spec(*, topic: str = STREAM, alerts_per_day: float = 20.0) -> StreamS
         ),
         budget=BudgetSpec(alerts_per_day=alerts_per_day),
         alerts=AlertSpec(group_gap_seconds=3600.0),
-        detector=DetectorSpec(time_budget_seconds=40.0),
+        detector=DetectorSpec(time_budget_seconds=60.0),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from detectors.columns import Role
+from detectors.registry import detector_class
 from pipeline.config import BudgetSpec, StreamSpec
 from pipeline.demo.payments import MS_PER_DAY, SIMULATION_VERSION, START_MS, SimulationConfig, simulate, stream_spec
 from pipeline.errors import ConfigError
@@ -44,7 +45,8 @@ class DemoPlan:
         parts = {
             "plan": PLAN_VERSION,
             "eddyline": version("eddyline"),
-            "spec": self.spec.model_dump(mode="json"),
+            "detector": detector_class(self.spec.detector.name).version,
+            "spec": self.spec.model_dump(),
             "history_rows": self.history.num_rows,
             "source": self.source,
         }

@@ -9,6 +9,7 @@ from pipeline.archive import Archiver
 from pipeline.clock import SystemClock
 from pipeline.codecs.registry import make_codec
 from pipeline.commands.context import Context
+from pipeline.config import CodecFormat, StreamSpec
 from pipeline.demo.plan import DemoPlan
 from pipeline.errors import EddylineError
 from pipeline.event_files import BATCH_ROWS
@@ -20,6 +21,8 @@ from pipeline.records import RecordMaker, Stamp
 from pipeline.replay import Replay
 
 PARTITIONS = 2
+HISTORY_ROWS_PER_RECORD = 500
+"""The history travels as Arrow records, many events each, so that nobody waits for it; the live part as JSON."""
 ARCHIVE_DEADLINE_SECONDS = 120.0
 Report = Callable[[float, str], None]
 
@@ -97,7 +100,7 @@ def _replay_history(plan: DemoPlan, context: Context, stop: threading.Event, rep
     producer = context.broker().producer()
     try:
         done = Replay(
-            maker=record_maker(plan, stamp=Stamp.EVENT),
+            maker=record_maker(plan, history_spec(plan), stamp=Stamp.EVENT, rows_per_record=HISTORY_ROWS_PER_RECORD),
             producer=producer,
             pacer=Pacer(Pace(), SystemClock()),
             wait=lambda seconds: stop.wait(seconds) if seconds else stop.is_set(),
@@ -110,15 +113,21 @@ def _replay_history(plan: DemoPlan, context: Context, stop: threading.Event, rep
     return done.seconds
 
 
-def record_maker(plan: DemoPlan, *, stamp: Stamp) -> RecordMaker:
-    """JSON events, keyed and stamped as the spec says."""
-    spec, codec = plan.spec, make_codec(plan.spec)
+def history_spec(plan: DemoPlan) -> StreamSpec:
+    """The stream's spec with the history's format."""
+    return plan.spec.model_copy(update={"format": CodecFormat.ARROW})
+
+
+def record_maker(plan: DemoPlan, spec: StreamSpec, *, stamp: Stamp, rows_per_record: int = 1) -> RecordMaker:
+    """Events keyed and timed as the spec says."""
+    codec = make_codec(spec)
     return RecordMaker(
         topic=spec.topic,
         encode=lambda table, rows: codec.encode(table, rows_per_record=rows),
         key=spec.column_with(Role.KEY),
         time=spec.column_with(Role.TIME),
         stamp=stamp,
+        rows_per_record=rows_per_record,
         partitions=partitions_of(plan),
     )
 
@@ -128,7 +137,7 @@ class _Archiving(threading.Thread):
 
     def __init__(self, plan: DemoPlan, context: Context, stop: threading.Event) -> None:
         super().__init__(name="eddyline-demo-archiver", daemon=True)
-        spec = plan.spec
+        spec = history_spec(plan)
         self._stop_event = stop
         self._failure: EddylineError | None = None
         self.archiver = Archiver(

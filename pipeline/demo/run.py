@@ -23,7 +23,7 @@ from pipeline.demo.prepare import prepare
 from pipeline.demo.show import AlertTicker, print_summary
 from pipeline.demo.stage import LiveStage
 from pipeline.demo.summary import Summary
-from pipeline.errors import ModelError
+from pipeline.errors import ConfigError, ModelError, UnavailableError
 from pipeline.jobs.promise import MS_PER_DAY, promised_text
 from pipeline.jobs.score_summary import anomalous
 from pipeline.model_store import Bundle
@@ -42,19 +42,31 @@ def run_demo(
 ) -> Summary:
     """Run a plan. Raises StoppedError when told to stop before there is anything to sum up."""
     cache = DemoCache.open(plan.fingerprint(), root=root, fresh=fresh)
+    console.print(f"[bold]eddyline demo[/bold]: {plan.title}", soft_wrap=True)
+    if cache.is_ready and not _still_loads(plan, cache):
+        console.print("the model of an earlier run is of another version and is learned again")
+        cache.empty()
     with cache.log_file.open("a", encoding="utf-8") as log_file:
         _log_to(log_file)
-        console.print(f"[bold]eddyline demo[/bold]: {plan.title}")
-        if not cache.is_ready:
-            _learn(plan, cache, console, stop)
+        if cache.is_ready:
+            console.print(f"reusing the archive and model in {_short(cache.folder)}; --fresh starts over")
         else:
-            console.print(f"archive and model of an earlier run reused ({cache.folder}); --fresh starts over")
+            _learn(plan, cache, console, stop)
         with EmbeddedBroker() as broker:
             context = _context(cache.write_settings(plan.spec, bootstrap=broker.bootstrap))
             summary = _live(plan, context, console, stop, seconds)
     print_summary(console, summary)
     _say_what_next(plan, cache, console)
     return summary
+
+
+def _still_loads(plan: DemoPlan, cache: DemoCache) -> bool:
+    """Whether the kept model can be used by this version."""
+    try:
+        _champion(plan, _context(cache.settings_file))
+    except (ConfigError, ModelError, UnavailableError):
+        return False
+    return True
 
 
 def _learn(plan: DemoPlan, cache: DemoCache, console: Console, stop: threading.Event) -> None:
@@ -149,6 +161,15 @@ def _log_to(file: TextIO) -> None:
 def _say_what_next(plan: DemoPlan, cache: DemoCache, console: Console) -> None:
     name = plan.spec.stream
     console.rule("what next")
-    console.print(f"look back: eddyline backtest {name} --config {cache.settings_file}")
-    console.print("your own data: eddyline demo --data FILE.parquet --label COLUMN --key COLUMN --time COLUMN")
-    console.print("your own Kafka: eddyline init --from TOPIC, then eddyline archive, train and score")
+    settings_file = _short(cache.settings_file)
+    for purpose, command in (
+        ("look back", f"eddyline backtest {name} --config {settings_file}"),
+        ("your own data", "eddyline demo --data FILE.parquet --label COLUMN --key COLUMN --time COLUMN"),
+        ("your own Kafka", "eddyline init --from TOPIC, then eddyline archive, train and score"),
+    ):
+        console.print(f"{purpose}: [bold]{command}[/bold]", soft_wrap=True, highlight=False)
+
+
+def _short(path: Path) -> Path:
+    """Relative to the working folder where it lies in it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

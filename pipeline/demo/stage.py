@@ -99,7 +99,7 @@ class LiveStage:
 
     def _replay(self, stop: threading.Event) -> Replayed:
         sent = 0
-        maker = record_maker(self._plan, stamp=Stamp.SENT)
+        maker = record_maker(self._plan, self._plan.spec, stamp=Stamp.SENT)
         encode = maker.encode
 
         def stamped(table: pa.Table, rows: int) -> list[bytes]:

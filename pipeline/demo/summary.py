@@ -13,7 +13,7 @@ from detectors.columns import Role
 from detectors.thresholds import Threshold
 from pipeline.config import StreamSpec
 from pipeline.demo.live import Outcome, Places
-from pipeline.jobs.promise import Counted, Promise, promise_of
+from pipeline.jobs.promise import MS_PER_DAY, Counted, Promise, promise_of
 from pipeline.jobs.score_summary import RankHistogram, anomalous
 from pipeline.jobs.truth import LabelFigures, Truth
 from pipeline.records import keys_of
@@ -44,7 +44,8 @@ class Summary:
     alerts: int
     promise: Promise | None
     """Held against false alarms where there are labels, else against all alerts."""
-    all_alerts: Promise | None
+    days: float
+    """Of event time."""
     labels: LabelFigures | None
     kinds: tuple[KindFigures, ...]
     score_delay_ms: tuple[float, float] | None
@@ -80,9 +81,7 @@ def summarise(
         seconds=seconds,
         alerts=outcome.opened,
         promise=promise_of(threshold, alerts=false_alarms, rows=live.num_rows, span_ms=span_ms, counted=counted),
-        all_alerts=promise_of(
-            threshold, alerts=outcome.opened, rows=live.num_rows, span_ms=span_ms, counted=Counted.UNCONFIRMED
-        ),
+        days=span_ms / MS_PER_DAY,
         labels=figures,
         kinds=tuple(kind_figures(kinds, keys, times_ms, outcome.flagged)),
         score_delay_ms=_percentiles(delays[~np.isnan(delays)]),

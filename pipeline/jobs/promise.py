@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from detectors.budget import LEAST_EXPECTED
 from detectors.thresholds import Kept, RateInterval, Threshold, kept, observed_rate
 
 MS_PER_DAY = 86_400_000
@@ -79,7 +80,8 @@ def promise_of(threshold: Threshold, *, alerts: int, rows: int, span_ms: int, co
 def promised_text(threshold: Threshold, *, events_per_day: float) -> str:
     """The promise for people; a share of events is told in alerts per day too, at the stream's usual rate."""
     if threshold.promised_per_day is not None:
-        return f"at most {threshold.promised_per_day:g} alerts a day, counted after grouping, where the stream stays as it was"
+        usual = "where the stream stays as it was"
+        return f"at most {threshold.promised_per_day:g} alerts a day, counted after grouping, {usual}"
     if threshold.promised_share is None:
         return "none"
     daily = threshold.promised_share * events_per_day
@@ -91,11 +93,11 @@ def outcome_text(promise: Promise) -> str:
     """What became of a promise, for people."""
     scale, unit = (1.0, "a day") if promise.unit == "day" else (1000.0, "in 1,000 events")
     rate, low, high = (value * scale for value in (promise.observed.rate, promise.observed.low, promise.observed.high))
-    verdict = {
-        Kept.KEPT: "kept",
-        Kept.BROKEN: "broken",
-        Kept.TOO_EARLY: f"too early to say: {promise.expected:.1f} alerts were to be expected, 20 are needed",
-    }[promise.verdict]
+    verdict = promise.verdict.value
+    if promise.verdict is Kept.TOO_EARLY:
+        few = promise.expected < LEAST_EXPECTED
+        why = f"only {promise.expected:.1f} were to be expected by now" if few else "too close to the promise"
+        verdict = f"too early to say, {why}"
     return (
         f"{promise.counted.value}: promised at most {promise.promised * scale:g} {unit}, observed {rate:.1f} "
         f"(95%: {low:.1f} to {high:.1f}): {verdict}"
