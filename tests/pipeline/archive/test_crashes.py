@@ -195,3 +195,25 @@ def test_a_living_writers_file_is_not_taken_for_a_dead_ones(tmp_path: Path) -> N
     stalled.close()
     bench.finish(second)
     assert bench.leftovers() == []
+
+
+@pytest.mark.parametrize("archived_meanwhile", [True, False])
+def test_a_partition_lost_and_won_back_goes_on_from_what_is_committed(tmp_path: Path, archived_meanwhile: bool) -> None:
+    bench = ArchiveBench(tmp_path, number_spec(ArchiveSpec()), partitions=2)
+    bench.produce(5, partition=1)
+    first = bench.archiver(slot=0)
+    bench.turns(first)
+    second = bench.archiver(slot=1)
+    bench.turns(first, 1)
+    bench.turns(second, 3)
+    bench.produce(3, partition=1)
+    if archived_meanwhile:
+        bench.turns(second, 2)
+        second.drain()
+        assert bench.ranges(partition=1) == [(0, 8)]
+    second._source.expire(second._source)  # type: ignore[attr-defined] # its session is lost for good
+    second.close()
+    bench.produce(2, partition=1)
+    bench.finish(first)
+    assert bench.offsets(partition=1) == list(range(10))
+    assert bench.ranges(partition=1) == ([(0, 8), (8, 10)] if archived_meanwhile else [(0, 10)])

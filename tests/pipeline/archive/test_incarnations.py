@@ -46,6 +46,7 @@ def test_rows_of_the_new_topic_never_end_in_the_old_ones_file(tmp_path: Path) ->
     bench.turns(archiver)
     del archiver._source._rebalance  # type: ignore[attr-defined]
     bench.finish(archiver)
+    assert bench.ranges() == [(0, 20)], "the file claims no offsets of the other topic"
     assert bench.offsets() == list(range(20))
     assert bench.offsets(anew) == list(range(40))
 
