@@ -202,7 +202,8 @@ class Archiver:
         self._next_check = now + CHECK_SECONDS
         assigned = [tp for tp in self._source.assignment() if tp in self._ranges]
         ends = self._source.end_offsets(assigned) if assigned else {}
-        self.progress.lag = sum(max(0, ends[tp] - self._source.position(tp)) for tp in assigned)
+        behind = [max(0, ends[tp] - self._source.position(tp)) for tp in assigned]
+        self.progress.lag = sum(behind) if assigned else None
         self.progress.partitions = len(assigned)
         self.progress.open_rows = self._ranges.rows
         self.progress.measure(now)

@@ -12,7 +12,22 @@ from rich.text import Text
 if TYPE_CHECKING:
     from pipeline.status import StreamReport, WorkerStatus
 
-_COLUMNS = ("stream", "worker", "heard", "lag", "events/s", "events", "rejects", "alerts", "promised", "observed")
+_COLUMNS = (
+    "stream",
+    "worker",
+    "heard",
+    "lag",
+    "events/s",
+    "events",
+    "rejects",
+    "alerts",
+    "promised",
+    "observed",
+    "model",
+)
+_HEAD = ("stream", "worker", "heard")
+_TEXTS = (*_HEAD, "model")
+_TABLE_WIDTH = 120
 
 
 def register(app: typer.Typer) -> None:
@@ -43,34 +58,62 @@ def status(
 
 
 def print_reports(console: Console, reports: "list[StreamReport]") -> None:
-    """The table, and below it what needs a person."""
-    table = Table(box=None, header_style="bold")
-    for column in _COLUMNS:
-        justify: Any = "left" if column in ("stream", "worker", "heard") else "right"
-        table.add_column(column, justify=justify, no_wrap=True)
-    table.add_column("model", no_wrap=True)
+    """A table, or on a narrow terminal a block a worker; below it what needs a person."""
+    rows = [_cells(report, worker) for report in reports for worker in report.workers]
+    if console.width >= _TABLE_WIDTH:
+        _print_table(console, rows)
+    else:
+        _print_blocks(console, rows)
     for report in reports:
-        for worker in report.workers:
-            table.add_row(*_cells(report, worker))
         if not report.workers:
-            table.add_row(
-                report.stream, Text("nothing runs", style="yellow"), *[""] * (len(_COLUMNS) - 2), report.champion
+            console.print(
+                Text(f"{report.stream}: nothing runs (champion: {report.champion or 'none yet'})", style="yellow")
             )
-    console.print(table)
-    for report in reports:
         for worker in report.workers:
             _print_notes(console, report, worker)
 
 
-def _cells(report: "StreamReport", worker: "WorkerStatus") -> list[str | Text]:
+def _print_table(console: Console, rows: list[dict[str, str | Text]]) -> None:
+    columns = [name for name in _COLUMNS if any(row[name] for row in rows)]
+    if not columns:
+        return
+    table = Table(box=None, header_style="bold")
+    for name in columns:
+        justify: Any = "left" if name in _TEXTS else "right"
+        table.add_column(name, justify=justify, no_wrap=True)
+    for row in rows:
+        table.add_row(*(row[name] for name in columns))
+    console.print(table)
+
+
+def _print_blocks(console: Console, rows: list[dict[str, str | Text]]) -> None:
+    for row in rows:
+        console.print(Text.assemble((f"{row['stream']}  {row['worker']}  ", "bold"), "heard ", row["heard"]))
+        figures = [f"{name} {row[name]}" for name in _COLUMNS if name not in _HEAD and row[name]]
+        console.print(Text("  " + " · ".join(figures)))
+
+
+def _cells(report: "StreamReport", worker: "WorkerStatus") -> dict[str, str | Text]:
     state, beat = worker.beat.state, worker.beat
     heard = Text(f"{_age(worker.age_seconds)} ago", style="bold red" if worker.stale else "")
     if worker.stale:
         heard.append(" STALE")
-    numbers = [_number(state.get(name)) for name in ("lag", "events_per_second", "events", "rejects", "alerts")]
-    budget = [_budget(state, "promised"), _budget(state, "observed")]
-    model = str(state.get("model_id") or ("" if beat.role != "score" else "none yet"))
-    return [report.stream, f"{beat.role} {beat.slot} on {beat.host}", heard, *numbers, *budget, model]
+    names = {
+        "events/s": "events_per_second",
+        "lag": "lag",
+        "events": "events",
+        "rejects": "rejects",
+        "alerts": "alerts",
+    }
+    return {
+        "stream": report.stream,
+        "worker": f"{beat.role} {beat.slot} on {beat.host}",
+        "heard": heard,
+        **{column: _number(state.get(name)) for column, name in names.items()},
+        "promised": _budget(state, "promised"),
+        "observed": _budget(state, "observed"),
+        "model": str(state.get("model_id") or ("" if beat.role != "score" else "none yet")),
+    }
 
 
 def _print_notes(console: Console, report: "StreamReport", worker: "WorkerStatus") -> None:

@@ -4,6 +4,7 @@ import io
 import json
 from dataclasses import replace
 
+import pytest
 from rich.console import Console
 
 from pipeline.catalogue import WorkerBeat
@@ -48,14 +49,15 @@ class Beats:
         return self._champion
 
 
-def shown(catalogue: Beats, *streams: str) -> str:
+def shown(catalogue: Beats, *streams: str, width: int = 200) -> str:
     out = io.StringIO()
-    print_reports(Console(file=out, width=200), stream_reports(catalogue, streams, now_ms=NOW_MS))
+    print_reports(Console(file=out, width=width), stream_reports(catalogue, streams, now_ms=NOW_MS))
     return out.getvalue()
 
 
-def test_a_workers_figures_are_all_in_its_line() -> None:
-    text = shown(Beats(SCORER), "payments")
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_workers_figures_are_all_there_on_any_terminal(width: int) -> None:
+    text = shown(Beats(SCORER), "payments", width=width)
     for figure in ("payments", "score 0 on river", "2 s ago", "12", "57", "3,400", "5/day", "4.25/day", "aa11"):
         assert figure in text
     assert "payments score 0: broker was away" in text
