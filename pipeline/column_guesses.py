@@ -130,7 +130,7 @@ def _are_times(present: Sequence[str]) -> bool:
     looked_at = list(present[:1000])
     if not all(len(text) >= 8 and text[:1].isdigit() for text in looked_at[:20]):
         return False
-    return not from_text(pa.array(looked_at, pa.string())).unreadable.any()
+    return from_text(pa.array(looked_at, pa.string())).unreadable is None
 
 
 def _epoch_unit(name: str, present: Sequence[float], stated: bool) -> TimeUnit | None:

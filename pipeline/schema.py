@@ -42,11 +42,11 @@ class Contract:
         """Shape (B,): the event's own time where it has one, else when its record was appended."""
         if self._time is None:
             return append_ms
-        times = pc.floor_temporal(batch.column(self._time[0]), unit="millisecond").cast(pa.timestamp("ms", tz="UTC"))
-        numbers = times.view(pa.int64())
-        if not numbers.null_count:
-            return np.asarray(numbers.to_numpy(zero_copy_only=False), np.int64)
-        return np.asarray(pc.coalesce(numbers, pa.array(append_ms)).to_numpy(zero_copy_only=False), np.int64)
+        micros = batch.column(self._time[0]).view(pa.int64())
+        if micros.null_count:
+            known = pc.if_else(micros.is_valid(), micros, pc.multiply(pa.array(append_ms), 1000))
+            return np.asarray(known.to_numpy(zero_copy_only=False) // 1000, np.int64)
+        return np.asarray(micros.to_numpy() // 1000, np.int64)
 
     def check(self, batch: pa.RecordBatch, append_ms: Int64Array, time_ms: Int64Array) -> tuple[BadRow, ...]:
         """The rows that break the contract, in row order, each with the first thing wrong with it.

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from pipeline.codecs.base import Decoded, Int32Array, Reject, RejectReason
 from pipeline.codecs.finish import finish
-from pipeline.codecs.json_block import BlockReader, Lengths, lengths_of
+from pipeline.codecs.json_block import BlockReader
 from pipeline.codecs.json_encode import encode_rows
 from pipeline.codecs.json_strict import RecordError, read_record
 from pipeline.codecs.json_suspects import Suspects
@@ -80,15 +80,15 @@ class JsonCodec:
     def decode(self, values: Sequence[bytes | None]) -> Decoded:
         """Typed rows and rejects of a block's values. Raises nothing, whatever the bytes."""
         reading = _Reading()
-        readable, records, lengths = self._sizes(values, reading)
-        for low, high in _spans(lengths):
-            raw = self._block.read(readable[low:high], lengths[low:high])
+        readable, records = self._sizes(values, reading)
+        for low, high in _spans(readable):
+            raw = self._block.read(readable[low:high])
             if raw is None:
                 self._sift(readable[low:high], records[low:high], reading)
             else:
                 self._took(raw, readable[low:high], records[low:high], reading)
         raw, record = reading.rows(self._layout.raw_schema())
-        finished = finish(raw, self._layout, self._schema)
+        finished = finish(raw, self._layout, self._schema, finite=True)
         batch = finished.batch
         if finished.bad:
             for bad in finished.bad:
@@ -109,14 +109,13 @@ class JsonCodec:
             raise ValueError("JSON carries one event a record; use format: arrow for more")
         return encode_rows(table, self._layout)
 
-    def _sizes(self, values: Sequence[bytes | None], reading: _Reading) -> tuple[list[bytes], Int32Array, Lengths]:
-        """Values that can be read at all, their record indices and their lengths."""
+    def _sizes(self, values: Sequence[bytes | None], reading: _Reading) -> tuple[list[bytes], Int32Array]:
+        """Values that can be read at all, their record indices."""
         limit = self._max_record_bytes
         if None not in values:
             whole = cast(list[bytes], list(values))
-            lengths = lengths_of(whole)
-            if not len(whole) or (lengths.min() > 0 and lengths.max() <= limit):
-                return whole, np.arange(len(whole), dtype=np.int32), lengths
+            if min(map(len, whole), default=1) and max(map(len, whole), default=0) <= limit:
+                return whole, np.arange(len(whole), dtype=np.int32)
         readable = [value for value in values if value and len(value) <= limit]
         kept = []
         for record, value in enumerate(values):
@@ -129,7 +128,7 @@ class JsonCodec:
                 reading.refuse(record, RejectReason.TOO_LARGE, detail)
             else:
                 kept.append(record)
-        return readable, np.array(kept, np.int32), lengths_of(readable)
+        return readable, np.array(kept, np.int32)
 
     def _sift(self, values: list[bytes], records: Int32Array, reading: _Reading) -> None:
         """Read again a span that failed: the records that look wrong one by one, all others as a block."""
@@ -186,10 +185,11 @@ class JsonCodec:
                     reading.saw_unknown(read_record(value, self._layout)[1])
 
 
-def _spans(lengths: Lengths) -> Iterator[tuple[int, int]]:
+def _spans(values: Sequence[bytes]) -> Iterator[tuple[int, int]]:
     """Runs of records of about _READ_BYTES each, as half-open ranges."""
-    if not len(lengths):
+    if not values or sum(map(len, values)) <= _READ_BYTES:
+        yield from [(0, len(values))] if values else []
         return
-    run = np.cumsum(lengths) // _READ_BYTES
-    edges = [0, *(np.flatnonzero(np.diff(run)) + 1).tolist(), len(lengths)]
+    run = np.cumsum([len(value) for value in values]) // _READ_BYTES
+    edges = [0, *(np.flatnonzero(np.diff(run)) + 1).tolist(), len(values)]
     yield from pairwise(edges)

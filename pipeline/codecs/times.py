@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from pipeline.config import TimeUnit
 
+Mask = npt.NDArray[np.bool_]
 TIME_TYPE = pa.timestamp("us", tz="UTC")
 FIRST_US = -8_520_336_000_000_000
 """1700-01-01."""
@@ -27,48 +28,49 @@ class Times:
     """A column of times. N rows; rows that are bad are null in `values`."""
 
     values: pa.Array
-    unreadable: npt.NDArray[np.bool_]
-    """Shape (N,): not a time at all."""
-    outside: npt.NDArray[np.bool_]
-    """Shape (N,): a time before 1700 or after 2200."""
+    unreadable: Mask | None = None
+    """Shape (N,): not a time at all; None where there is none such."""
+    outside: Mask | None = None
+    """Shape (N,): a time before 1700 or after 2200; None where there is none such."""
 
 
 def from_text(texts: pa.Array) -> Times:
     """ISO 8601 with a space or T; without a zone it is UTC; digits beyond microseconds are cut off."""
     parsed = _whole(texts)
-    if parsed is None:
-        hopeful = pc.if_else(pc.match_substring_regex(texts, _DATE), texts, pa.scalar(None, pa.string()))
-        parsed = pa.concat_arrays(_parse(hopeful))
-    unreadable = _flags(pc.and_(texts.is_valid(), parsed.is_null()))
+    if parsed is not None:
+        return _within_span(parsed, None)
+    hopeful = pc.if_else(pc.match_substring_regex(texts, _DATE), texts, pa.scalar(None, pa.string()))
+    parsed = pa.concat_arrays(_parse(hopeful))
+    unreadable: Mask = pc.and_(texts.is_valid(), parsed.is_null()).to_numpy(zero_copy_only=False)
     return _within_span(parsed, unreadable)
 
 
 def from_number(numbers: pa.Array, unit: TimeUnit) -> Times:
     """Time since the epoch; fractions of seconds and milliseconds are kept to the microsecond."""
-    unreadable = np.zeros(len(numbers), np.bool_)
     if unit is TimeUnit.MICROSECONDS:
-        return _within_span(numbers.cast(pa.int64()).cast(TIME_TYPE), unreadable)
-    scale = _UNITS_PER_US[unit]
-    scaled = pc.round(pc.multiply(numbers, scale))
-    outside = _flags(pc.or_(pc.less(scaled, float(FIRST_US)), pc.greater_equal(scaled, float(LAST_US))))
-    if outside.any():
+        return _within_span(numbers.cast(pa.int64()).cast(TIME_TYPE), None)
+    scaled = pc.round(pc.multiply(numbers, _UNITS_PER_US[unit]))
+    outside = _outside(scaled)
+    if outside is not None:
         scaled = pc.if_else(pa.array(outside), pa.scalar(None, pa.float64()), scaled)
-    return Times(scaled.cast(pa.int64()).cast(TIME_TYPE), unreadable, outside)
+    return Times(scaled.cast(pa.int64()).cast(TIME_TYPE), None, outside)
 
 
-def _within_span(times: pa.Array, unreadable: npt.NDArray[np.bool_]) -> Times:
-    number = times.view(pa.int64())
-    outside = _flags(pc.or_(pc.less(number, FIRST_US), pc.greater_equal(number, LAST_US)))
-    if outside.any():
+def _within_span(times: pa.Array, unreadable: Mask | None) -> Times:
+    outside = _outside(times.view(pa.int64()))
+    if outside is not None:
         times = pc.if_else(pa.array(outside), pa.scalar(None, TIME_TYPE), times)
     return Times(times, unreadable, outside)
 
 
-def _flags(mask: pa.Array) -> npt.NDArray[np.bool_]:
-    """A mask without nulls. (`fill_null` would import pandas.)"""
-    if not pc.any(mask, min_count=0).as_py():
-        return np.zeros(len(mask), np.bool_)
-    known: npt.NDArray[np.bool_] = pc.and_kleene(mask, mask.is_valid()).to_numpy(zero_copy_only=False)
+def _outside(micros: pa.Array) -> Mask | None:
+    """Which numbers of microseconds lie outside the span; nulls lie nowhere."""
+    ends = pc.min_max(micros)
+    low, high = ends["min"].as_py(), ends["max"].as_py()
+    if low is None or FIRST_US <= low <= high < LAST_US:
+        return None
+    mask = pc.or_(pc.less(micros, FIRST_US), pc.greater_equal(micros, LAST_US))
+    known: Mask = pc.and_kleene(mask, mask.is_valid()).to_numpy(zero_copy_only=False)
     return known
 
 
