@@ -1,8 +1,6 @@
 """`eddyline score`: run the scoring workers."""
 
 import signal
-import subprocess
-import sys
 import threading
 from functools import partial
 from pathlib import Path
@@ -32,6 +30,7 @@ def score(
     Example: eddyline score payments --workers 2
     """
     from pipeline.logs import configure_logs
+    from pipeline.scoring.forked import forked_workers
     from pipeline.scoring.names import group_name, slot_name
     from pipeline.scoring.supervisor import Supervisor, remove_surplus_members
 
@@ -47,11 +46,5 @@ def score(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    command = [sys.executable, "-m", "pipeline.scoring.process", *names]
-    command += ["--config", str(config)] if config else []
-    command += ["--accept-rejects"] if accept_rejects else []
-
-    def spawn(slot: int) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen([*command, "--slot", str(slot)], stdin=subprocess.DEVNULL, start_new_session=True)
-
+    spawn = forked_workers(names, config=config, accept_rejects=accept_rejects)
     raise typer.Exit(Supervisor(spawn, workers=workers, stop=stop).run())

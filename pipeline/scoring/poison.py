@@ -66,7 +66,7 @@ class Caution:
 
 
 def _with(batch: Batch, blocks: tuple[Block, ...]) -> Batch:
-    return Batch(blocks=blocks, group=batch.group, epoch=batch.epoch)
+    return Batch(blocks=blocks, group=batch.group, epoch=batch.epoch, bytes=batch.bytes)
 
 
 def _cut(block: Block, start: int, stop: int) -> Block:

@@ -19,6 +19,9 @@ from pipeline.kafka.port import Block, Committed, GroupMetadata, Source, TopicPa
 
 log = structlog.get_logger()
 
+MAX_BATCH_BYTES = 16 * 1024 * 1024
+FIRST_POLL_RECORDS = 100
+"""Before anything is known of the records' size."""
 POLL_SECONDS = 0.1
 DRAIN_SECONDS = 2.0
 RETRY_SECONDS = 1.0
@@ -32,10 +35,12 @@ class Batch:
     group: GroupMetadata
     epoch: int
     """Assignments and rewinds so far: a batch of an earlier epoch is void."""
+    bytes: int = 0
+    """Of all values."""
 
     @property
-    def events(self) -> int:
-        """Records in all blocks."""
+    def records(self) -> int:
+        """Records in all blocks; each holds one event or, in Arrow, many."""
         return sum(map(len, self.blocks))
 
     def positions(self) -> dict[TopicPartition, int]:
@@ -65,15 +70,26 @@ Item = Batch | Assigned | Revoked
 class Poller(threading.Thread):
     """Polls `source` until stopped. Everything public but `run` may be called from the scoring thread."""
 
-    def __init__(self, source: Source, topic: str, *, max_batch_events: int, queue_batches: int = 4) -> None:
+    def __init__(
+        self,
+        source: Source,
+        topic: str,
+        *,
+        max_batch_records: int,
+        max_batch_bytes: int = MAX_BATCH_BYTES,
+        queue_batches: int = 4,
+    ) -> None:
         super().__init__(name="eddyline-poller", daemon=True)
         self._source = source
         self._topic = topic
-        self._max_batch_events = max_batch_events
-        self._queue_events = max_batch_events * queue_batches
+        self._max_batch_records = max_batch_records
+        self._max_batch_bytes = max_batch_bytes
+        self._queue_batches = queue_batches
+        self._poll_records = min(FIRST_POLL_RECORDS, max_batch_records)
         self._changed = threading.Condition()
         self._queue: deque[Item] = deque()
-        self._queued_events = 0
+        self._queued_records = 0
+        self._queued_bytes = 0
         self._epoch = 0
         self._committing = False
         self._stopping = False
@@ -92,7 +108,7 @@ class Poller(threading.Thread):
     # -- the scoring thread's side -------------------------------------------------------------------------------
 
     def take(self, *, timeout_seconds: float, linger_seconds: float = 0.0) -> Item | None:
-        """The next item, batches joined up to `max_batch_events`; None when nothing came in time.
+        """The next item, batches joined up to the greatest size; None when nothing came in time.
 
         Raises the polling thread's failure once everything before it was taken.
         """
@@ -113,16 +129,19 @@ class Poller(threading.Thread):
         first = self._queue.popleft()
         if not isinstance(first, Batch):
             return first
-        blocks, events, group = list(first.blocks), first.events, first.group
-        while self._queue and isinstance(self._queue[0], Batch):
-            if events + self._queue[0].events > self._max_batch_events:
+        joined = [first]
+        records, size = first.records, first.bytes
+        while self._queue and isinstance(more := self._queue[0], Batch):
+            records, size = records + more.records, size + more.bytes
+            if records > self._max_batch_records or size > self._max_batch_bytes:
                 break
-            more = self._queue.popleft()
-            assert isinstance(more, Batch)  # noqa: S101 - narrows the type; checked by the loop's condition
-            blocks, events, group = blocks + list(more.blocks), events + more.events, more.group
-        self._queued_events -= events
+            joined.append(more)
+            self._queue.popleft()
+        self._queued_records -= sum(b.records for b in joined)
+        self._queued_bytes -= sum(b.bytes for b in joined)
         self._changed.notify_all()
-        return Batch(blocks=tuple(blocks), group=group, epoch=first.epoch)
+        blocks = tuple(block for b in joined for block in b.blocks)
+        return Batch(blocks=blocks, group=joined[-1].group, epoch=first.epoch, bytes=size)
 
     @contextmanager
     def committing(self, epoch: int) -> Iterator[bool]:
@@ -178,7 +197,7 @@ class Poller(threading.Thread):
         """Start a new epoch and drop queued batches. Only while holding the lock."""
         self._epoch += 1
         self._queue = deque(item for item in self._queue if isinstance(item, Revoked))
-        self._queued_events = 0
+        self._queued_records = self._queued_bytes = 0
 
     # -- the polling thread's side -------------------------------------------------------------------------------
 
@@ -201,7 +220,7 @@ class Poller(threading.Thread):
             self._commit_pending()
             self._go_back()
             self._balance()
-            polled = self._source.poll(timeout_seconds=POLL_SECONDS, max_records=self._max_batch_events)
+            polled = self._source.poll(timeout_seconds=POLL_SECONDS, max_records=self._poll_records)
             self.trouble = None
             self._group = polled.group
             if polled.blocks:
@@ -220,17 +239,27 @@ class Poller(threading.Thread):
             wanted = tuple(b for b in blocks if b.source in self._owned)
             if not wanted or self._rewinds_asked != self._rewinds_served or self._held or self._draining:
                 return  # they will be read again, from the committed offset
-            batch = Batch(blocks=wanted, group=group, epoch=self._epoch)
+            size = sum(len(v) for b in wanted for v in b.values if v is not None)
+            batch = Batch(blocks=wanted, group=group, epoch=self._epoch, bytes=size)
             self._queue.append(batch)
-            self._queued_events += batch.events
+            self._queued_records += batch.records
+            self._queued_bytes += size
+            mean_bytes = max(1, size // batch.records)
+            self._poll_records = max(1, min(self._max_batch_records, self._max_batch_bytes // mean_bytes))
             self._changed.notify_all()
+
+    def _full(self) -> bool:
+        return (
+            self._queued_records >= self._max_batch_records * self._queue_batches
+            or self._queued_bytes >= self._max_batch_bytes * self._queue_batches
+        )
 
     def _balance(self) -> None:
         """Pause fetching while the queue is full (having first given the scorer a moment), held or draining."""
         with self._changed:
-            if self._queued_events >= self._queue_events:
-                self._changed.wait_for(lambda: self._queued_events < self._queue_events or self._stopping, POLL_SECONDS)
-            quiet = self._queued_events >= self._queue_events or self._held or self._draining
+            if self._full():
+                self._changed.wait_for(lambda: not self._full() or self._stopping, POLL_SECONDS)
+            quiet = self._full() or self._held or self._draining
             owned = sorted(self._owned)
         if quiet and not self._paused:
             self._source.pause(owned)

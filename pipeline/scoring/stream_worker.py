@@ -96,7 +96,7 @@ class StreamWorker(threading.Thread):
         """Wait for the source topic, make the output topics, fence the slot's earlier self, and join the group."""
         self._ensure_topics()
         source = self._broker.source(group=group_name(self.spec.stream), instance_id=self._slot)
-        self._poller = Poller(source, self.spec.topic, max_batch_events=self.spec.scoring.max_batch_events)
+        self._poller = Poller(source, self.spec.topic, max_batch_records=self.spec.scoring.max_batch_events)
         self._output: Output = make_output(
             self._delivery,
             self._broker,
@@ -188,7 +188,7 @@ class StreamWorker(threading.Thread):
     def _scored(self, batch: Batch, bundle: Bundle, *, poison: bool) -> Scored:
         started = self._clock.monotonic()
         scored = self._scorer.score(batch.blocks, self._states, bundle, now_ms=self._clock.now_ms(), poison=poison)
-        self._metrics.batch_events.observe(batch.events)
+        self._metrics.batch_events.observe(scored.events)
         self._metrics.score_seconds.observe(self._clock.monotonic() - started)
         return scored
 

@@ -4,11 +4,11 @@ Every slot has a stable name in the consumer group, so a restarted worker takes 
 a smaller number of workers no longer needs are removed from the group, since static members do not leave by themselves.
 """
 
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 
@@ -23,16 +23,38 @@ FIRST_BACKOFF_SECONDS = 0.1
 LONGEST_BACKOFF_SECONDS = 5.0
 HEALTHY_SECONDS = 30.0
 STOP_SECONDS = 25.0
+KILL_SECONDS = 5.0
 WATCH_SECONDS = 0.05
 
-Spawn = Callable[[int], "subprocess.Popen[bytes]"]
+
+class Worker(Protocol):
+    """A worker process."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+
+    def poll(self) -> int | None:
+        """Its exit status, negative for a signal; None while it runs."""
+
+    def terminate(self) -> None:
+        """Ask it to finish its batch and end."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+    def wait(self, timeout: float) -> int | None:
+        """Its exit status; None where it did not end in time."""
+
+
+Spawn = Callable[[int], Worker]
 """Starts the worker of a slot."""
 
 
 @dataclass(slots=True)
 class _Slot:
     number: int
-    process: "subprocess.Popen[bytes]"
+    process: Worker
     started: float
     backoff_seconds: float = FIRST_BACKOFF_SECONDS
     restart_at: float | None = None
@@ -108,9 +130,7 @@ class Supervisor:
             slot.process.terminate()
         deadline = time.monotonic() + STOP_SECONDS
         for slot in running:
-            try:
-                slot.process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
+            if slot.process.wait(max(0.1, deadline - time.monotonic())) is None:
                 log.error("worker did not end in time and was killed", slot=slot.number)
                 slot.process.kill()
-                slot.process.wait()
+                slot.process.wait(KILL_SECONDS)

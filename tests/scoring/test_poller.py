@@ -31,7 +31,7 @@ def produce(broker: MemoryBroker, partitions: int, events: int) -> None:
 
 @contextmanager
 def polling(broker: MemoryBroker, **options: int) -> Iterator[Poller]:
-    poller = Poller(broker.source(group="g", instance_id="slot-0"), TOPIC, **{"max_batch_events": 10, **options})
+    poller = Poller(broker.source(group="g", instance_id="slot-0"), TOPIC, **{"max_batch_records": 10, **options})
     poller.start()
     try:
         yield poller
@@ -70,18 +70,18 @@ def test_an_assignment_comes_before_its_events() -> None:
 
 
 def test_batches_are_joined_up_to_their_size() -> None:
-    with polling(filled(1, 95), max_batch_events=10) as poller:
+    with polling(filled(1, 95), max_batch_records=10) as poller:
         sizes: list[int] = []
         while sum(sizes) < 95:
             item = take(poller)
             if isinstance(item, Batch):
-                sizes.append(item.events)
+                sizes.append(item.records)
     assert max(sizes) <= 10
 
 
 def test_a_full_queue_stops_the_fetching_and_loses_nothing() -> None:
     broker = filled(1, 400)
-    with polling(broker, max_batch_events=10, queue_batches=2) as poller:
+    with polling(broker, max_batch_records=10, queue_batches=2) as poller:
         assert taken_events(poller, 400)[TopicPartition(TOPIC, 0)] == list(range(400))
 
 
@@ -157,7 +157,7 @@ def test_a_gap_is_recorded_and_reading_goes_on() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(source, "poll", poll)
-        poller = Poller(source, TOPIC, max_batch_events=10)
+        poller = Poller(source, TOPIC, max_batch_records=10)
         poller.start()
         taken_events(poller, 10)
         poller.stop()
@@ -174,7 +174,7 @@ def test_a_failure_of_the_polling_thread_reaches_the_scoring_thread() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(source, "poll", poll)
-        poller = Poller(source, TOPIC, max_batch_events=10)
+        poller = Poller(source, TOPIC, max_batch_records=10)
         poller.start()
         poller.join(DEADLINE_SECONDS)
         with pytest.raises(ValueError, match="nobody foresaw"):

@@ -5,6 +5,7 @@ poll that assigned it. Here a new partition is held until its topic's incarnatio
 committed offset, or the beginning where nothing is committed. An offset the broker no longer holds is an error.
 """
 
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -82,6 +83,8 @@ class KafkaPythonSource:
                 group_id=group, group_instance_id=instance_id, **consumer_options(settings, options)
             )
         use_fast_records(self._client)
+        self._fenced = threading.Event()
+        _watch_heartbeats(self._client, self._fenced)
         self._listener: RebalanceListener | None = None
         self._held: set[ClientPartition] = set()
         self._topic_ids: dict[str, str] = {}
@@ -95,6 +98,8 @@ class KafkaPythonSource:
     def poll(self, *, timeout_seconds: float, max_records: int) -> Polled:
         """See `Source.poll`. The first polls of a partition return nothing: its position is being set."""
         with translated(self._settings):
+            if self._fenced.is_set():
+                raise client_errors.FencedInstanceIdError
             fetched = self._fetch(int(timeout_seconds * 1000), max_records)
             group = self._client.group_metadata()
         if self._held:
@@ -236,6 +241,22 @@ class KafkaPythonSource:
         """Stop. A static member does not leave its group by closing."""
         self._client.close(autocommit=False, timeout_ms=2_000)
         self._admin.close()
+
+
+def _watch_heartbeats(client: KafkaConsumer, fenced: threading.Event) -> None:
+    """Note when a heartbeat is answered with fencing: the client only logs it, stops its heartbeat, and would poll on
+    for ever without partitions."""
+    coordinator = client._coordinator
+    send = coordinator._send_heartbeat_request
+
+    async def watched() -> Any:
+        try:
+            return await send()
+        except client_errors.FencedInstanceIdError:
+            fenced.set()
+            raise
+
+    coordinator._send_heartbeat_request = watched
 
 
 def _client(partition: TopicPartition) -> ClientPartition:
