@@ -54,9 +54,7 @@ ARROW_TYPES: dict[Kind, tuple[pa.DataType, ...]] = {
 """The Arrow types a column of each kind may have; the first is the default."""
 
 
-def make_field(
-    name: str, kind: Kind, roles: Iterable[Role] = (), *, arrow_type: pa.DataType | None = None
-) -> pa.Field:
+def make_field(name: str, kind: Kind, roles: Iterable[Role] = (), *, arrow_type: pa.DataType | None = None) -> pa.Field:
     """A nullable Arrow field that carries its kind and roles."""
     metadata = {KIND_KEY: kind.value.encode(), ROLES_KEY: ",".join(sorted(roles)).encode()}
     return pa.field(name, arrow_type or ARROW_TYPES[kind][0], nullable=True, metadata=metadata)

@@ -153,5 +153,4 @@ def _residual_nats(x_BD: Float32Array, arrays: dict[str, Float32Array]) -> Float
     """r² / 2σ² of each design column, (B, D)."""
     u_BD = (x_BD - arrays["mean_D"]) / arrays["deviation_D"]
     residual_BD = u_BD - (u_BD @ arrays["axes_DZ"]) @ arrays["axes_DZ"].T
-    nats: Float32Array = 0.5 * np.square(residual_BD / arrays["spread_D"])
-    return nats
+    return np.asarray(0.5 * np.square(residual_BD / arrays["spread_D"]), dtype=np.float32)

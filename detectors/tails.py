@@ -24,14 +24,14 @@ FloatArray = npt.NDArray[np.float64]
 BODY_SHARES = (0.8, 0.9)
 """Quantiles above which scores count as tail; both must tell of suspects."""
 LARGEST_SUSPECT_SHARE = 0.1
-FIT_ROWS = 4_000
+FIT_ROWS = 3_000
 """Exceedances the mixture is fitted to, evenly spaced in rank where there are more."""
 LEAST_GAIN_NATS = 20.0
 """By how much the mixture's log likelihood must beat the GPD's before anyone is suspected."""
 SHAPE_RANGE = (-1.0, 0.9)
 SHAPE_PRIOR = (0.1, 0.2)
 """Mean and deviation of a normal prior on the GPD's shape: short samples say little about it."""
-FIRST_GUESSES = (0.25, 0.1, 0.02)
+FIRST_GUESSES = (0.25, 0.05)
 """Shares of the exceedances above the lower quantile that the search starts from."""
 LEAST_EXCEEDANCES = 50
 LEAST_SPREAD = 0.02
@@ -56,7 +56,7 @@ class Pareto:
     def log_density(self, y: FloatArray) -> FloatArray:
         """log of the density at y ≥ 0."""
         if abs(self.shape) < 1e-6:
-            return -y / self.scale - np.log(self.scale)
+            return np.asarray(-y / self.scale - np.log(self.scale), dtype=np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
             inside = np.maximum(1.0 + self.shape * y / self.scale, 0.0)
             return np.where(inside > 0, -(1.0 + 1.0 / self.shape) * np.log(inside) - np.log(self.scale), -np.inf)
@@ -116,7 +116,7 @@ def fit_pareto(y: FloatArray, weights: FloatArray) -> Pareto:
     if not mean > 0.0:
         return Pareto(scale=1.0, shape=0.0)
     largest = float(y[weights > 1e-3].max(initial=mean))
-    slopes = np.concatenate([-np.linspace(0.98, 0.02, 20) / largest, np.geomspace(1e-3, 30.0, 40) / mean])
+    slopes = np.concatenate([-np.linspace(0.98, 0.02, 16) / largest, np.geomspace(1e-2, 30.0, 32) / mean])
     with np.errstate(invalid="ignore", divide="ignore"):
         logs = np.log(np.maximum(1.0 + slopes[:, None] * y, 1e-12))
     shapes = logs @ weights / total

@@ -35,6 +35,9 @@ AIM = 0.65
 """Share of the budget aimed at. With 20 alerts promised a promise counts as kept up to 11, with 200 up to 172."""
 LEAST_COUNT = 10.0
 """Alerts in the calibration below which counting gives way to the fitted tail."""
+MOST_FLAGGED_SHARE = 0.05
+"""Of normal rows, whatever the budget in alerts: where alerts are so long that they run into each other, any number
+of flagged rows would be few alerts. A share of events above it, stated on purpose, is followed."""
 TAIL_ROWS = 250
 """Normal rows that the far tail is fitted to, at most a tenth of all."""
 LEAST_SHAPE = 0.02
@@ -133,8 +136,11 @@ def calibrate(
         allowed = (budget.alerts_per_day or 0.0) * (seconds or 0.0) / DAY_SECONDS
     tail = fit_tail(scores, weights)
     counter = AlertCounter(scores, weights, times_ms=times_ms, groups=groups, gap_seconds=gap_seconds)
+    most_flagged = max(MOST_FLAGGED_SHARE, budget.share_of_events or 0.0)
     return Threshold(
-        nats=_choose(scores, weights, counter, tail, AIM * allowed),
+        nats=max(
+            _choose(scores, weights, counter, tail, AIM * allowed), _quantile(scores, weights, 1.0 - most_flagged)
+        ),
         promised_per_day=budget.alerts_per_day,
         promised_share=budget.share_of_events,
         extrapolated=allowed < 1.0,
@@ -156,6 +162,12 @@ def _choose(scores: FloatArray, weights: FloatArray, counter: AlertCounter, tail
     if wanted < tail.log_survival[-1]:
         return tail.score_at(wanted)
     return float(np.interp(-wanted, -np.array(tail.log_survival), tail.scores))
+
+
+def _quantile(scores: FloatArray, weights: FloatArray, share: float) -> float:
+    order = np.argsort(scores, kind="stable")
+    below = np.cumsum(weights[order])
+    return float(scores[order][min(int(np.searchsorted(below, share * below[-1])), len(scores) - 1)])
 
 
 def fit_tail(scores: FloatArray, weights: FloatArray) -> Tail:
