@@ -87,7 +87,7 @@ def file_plan(path: Path, spec: StreamSpec, *, alerts_per_day: float | None = No
         spec=spec,
         history=events.slice(0, first_live),
         live=events.slice(first_live),
-        kind_column=None,
+        kind_column=next(iter(spec.columns_with(Role.LABEL)[1:]), None),
         source={"file": path.name, "bytes": stat.st_size, "modified_ns": stat.st_mtime_ns},
     )
 

@@ -128,7 +128,9 @@ def _labels(plan: DemoPlan) -> list[str]:
         return []
     marked = anomalous(plan.live[column])
     names = plan.live[plan.kind_column].to_pylist() if plan.kind_column is not None else ["anomalous"] * len(marked)
-    return [(name or "anomalous") if is_marked else "ordinary" for name, is_marked in zip(names, marked, strict=True)]
+    return [
+        str(name or "anomalous") if is_marked else "ordinary" for name, is_marked in zip(names, marked, strict=True)
+    ]
 
 
 def _days(plan: DemoPlan) -> float:

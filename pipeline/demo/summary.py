@@ -3,6 +3,7 @@
 Shape legend: N live events.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,7 +74,8 @@ def summarise(
     span_ms = int(times_ms[-1] - times_ms[0]) if len(times_ms) else 0
     false_alarms = outcome.opened if figures is None else figures.false_alerts
     counted = Counted.UNCONFIRMED if figures is None else Counted.FALSE
-    kinds = live[kind_column] if kind_column is not None else pa.chunked_array([pa.nulls(live.num_rows, pa.string())])
+    names = live[kind_column].to_pylist() if kind_column is not None else []
+    kinds = [str(name) if marked and name else None for name, marked in zip(names, labels, strict=False)]
     delays = outcome.scored_ms - outcome.sent_ms
     return Summary(
         events=live.num_rows,
@@ -90,13 +92,15 @@ def summarise(
 
 
 def kind_figures(
-    kinds: pa.ChunkedArray, keys: list[str | None], times_ms: npt.NDArray[np.float64], flagged: npt.NDArray[np.bool_]
+    kinds: Sequence[str | None],
+    keys: list[str | None],
+    times_ms: npt.NDArray[np.float64],
+    flagged: npt.NDArray[np.bool_],
 ) -> list[KindFigures]:
     """Figures for each kind that occurs, in alphabetical order. All of shape (N,)."""
-    names = kinds.to_pylist()
     found = []
-    for name in sorted({name for name in names if name}):
-        rows = [row for row, other in enumerate(names) if other == name]
+    for name in sorted({kind for kind in kinds if kind}):
+        rows = [row for row, kind in enumerate(kinds) if kind == name]
         incidents = _incidents(rows, keys, times_ms)
         found.append(
             KindFigures(

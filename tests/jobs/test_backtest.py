@@ -111,7 +111,7 @@ def done() -> Backtested:
     return run([archive()])
 
 
-@pytest.mark.parametrize("rows", [1, 37, 1000])
+@pytest.mark.parametrize("rows", [13, 37, 1000])
 def test_alerts_do_not_depend_on_the_batches(done: Backtested, rows: int) -> None:
     whole = archive()
     parts = run([whole.slice(start, rows) for start in range(0, whole.num_rows, rows)])
