@@ -25,7 +25,7 @@ def fit(data: Tensor, *, seed: int = 0, ticks: float = 0.0, **settings: Any) -> 
     level = Level()
     clock = iter(range(10_000))
     shown: list[float] = []
-    schedule = replace(Schedule(steps=300, batch_rows=64, learning_rate=0.05), **settings)
+    schedule = replace(Schedule(steps=300, batch_rows=256, learning_rate=0.05), **settings)
     run = train(
         level,
         lambda at, noise: level.loss(data[at]),
