@@ -153,11 +153,15 @@ def test_sigterm_commits_what_is_open_and_ends_well(
     broker: KafkaPythonBroker, kafka_bootstrap: str, topic: str, load: Load, tmp_path: Path
 ) -> None:
     process = start(tmp_path, kafka_bootstrap, topic)
-    lives_for(process, 1.0)
+    for _ in range(300):
+        lives_for(process, 0.2)
+        if archived(Lake(tmp_path), topic):
+            break
     process.terminate()
     process.communicate(timeout=60)
     assert process.returncode == 0
-    assert archived(Lake(tmp_path), topic)
+    rows = archived(Lake(tmp_path), topic)
+    assert len(rows) == len(dict(rows)) > 0
     assert list(tmp_path.glob("**/*.tmp")) == []
 
 
