@@ -98,7 +98,6 @@ class Service:
     document: dict[str, object]
     processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
-    environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         (self.folder / "streams").mkdir(parents=True, exist_ok=True)
@@ -173,7 +172,7 @@ class Service:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"OMP_NUM_THREADS": "1"} | self.environment,
+            env={k: v for k, v in os.environ.items() if not k.startswith("EDDYLINE_")} | {"OMP_NUM_THREADS": "1"},
         )
         self.processes.append(process)
         return process
