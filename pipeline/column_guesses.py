@@ -118,8 +118,9 @@ def _integer(name: str, rows: int, distinct: int, counted: str) -> tuple[ColumnS
     scored = frozenset({Role.FEATURE})
     category = ColumnSpec(name=name, kind=Kind.CATEGORICAL, integer=True, roles=scored)
     if words & CODE_WORDS and not words & COUNT_WORDS:
-        if distinct > max(_FEW, _NEARLY_EACH * rows):
-            return category.model_copy(update={"roles": frozenset()}), f"integers that name things, {counted}"
+        if distinct > max(_FEW, _NEARLY_EACH * rows) or distinct > _MOST_CATEGORIES:
+            too_many = f"integers that name things, {counted}: too many to score as categories"
+            return category.model_copy(update={"roles": frozenset()}), too_many
         return category, f"integers whose name says code, not quantity, {counted}"
     if rows >= 50 and distinct <= (_FEW if not words & COUNT_WORDS else 2):
         return category, f"integers of only {counted}; numeric if they count or measure something"

@@ -41,8 +41,8 @@ def _with_role(guess: Guess, roles: set[Role]) -> Guess:
     if Role.TIME in roles and guess.spec.kind is not Kind.TIME:
         raise ConfigError(f"--time {guess.spec.name}: its values are no times ({guess.why}); name another column")
     kept = guess.spec.roles | roles
-    if roles & {Role.LABEL, Role.ID}:
-        kept -= {Role.FEATURE}
+    if roles & {Role.LABEL, Role.ID, Role.KEY}:
+        kept -= {Role.FEATURE}  # an entity's name says nothing of the event, and a rare name is no anomaly
     said = ", ".join(sorted(role.value for role in roles))
     spec = guess.spec.model_copy(update={"roles": frozenset(kept)})
     return replace(guess, spec=spec, why=f"{guess.why}; role {said}")

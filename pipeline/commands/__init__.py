@@ -1,0 +1,1 @@
+"""One small file per command group: options, progress and messages; no logic."""

@@ -23,10 +23,12 @@ from pipeline.alerts.model import Alert
 from pipeline.alerts.wire import decode_alert
 from pipeline.catalogue import Catalogue
 from pipeline.config import KafkaSettings, StreamSpec
+from pipeline.errors import BrokerUnavailableError
 from pipeline.kafka.kafka_python import KafkaPythonBroker
 from pipeline.kafka.port import Block, OutRecord, TopicPartition, TopicRequest
 from pipeline.model_store import Bundle, ModelStore
 from pipeline.scoring.forked import forked_workers
+from pipeline.scoring.names import group_name
 from pipeline.scoring.supervisor import Worker
 
 DEADLINE_SECONDS = 90.0
@@ -242,10 +244,13 @@ class Service:
         return [decode_alert(value) for _, value in self.read(self.spec.alerts_topic, 1) if value is not None]
 
     def committed(self) -> int:
-        """Sum of the scorers' committed offsets: cheap, for waiting."""
-        from pipeline.scoring.names import group_name
-
-        admin = self.broker.admin()
-        offsets = admin.group_offsets(group_name(self.stream))
-        admin.close()
+        """Sum of the scorers' committed offsets: cheap, for waiting. 0 while the broker is away."""
+        try:
+            admin = self.broker.admin()
+            try:
+                offsets = admin.group_offsets(group_name(self.stream))
+            finally:
+                admin.close()
+        except BrokerUnavailableError:
+            return 0
         return sum(c.offset for c in offsets.values())

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 import pyarrow as pa
 import pytest
@@ -43,8 +44,7 @@ def kill_at_random(service: Service, total: int, *, times: int, seed: int) -> No
     rng = random.Random(seed)
     worker = service.start_worker()
     for _ in range(times):
-        before = service.committed()
-        eventually("the worker commits", lambda before=before: service.committed() > before or done(service, total))
+        eventually("the worker commits", partial(moved_on, service, service.committed(), total))
         pause(rng.random() * 0.3)
         worker.kill()
         worker.wait(30)
@@ -56,6 +56,10 @@ def kill_at_random(service: Service, total: int, *, times: int, seed: int) -> No
 
 def done(service: Service, total: int) -> bool:
     return service.committed() >= total
+
+
+def moved_on(service: Service, before: int, total: int) -> bool:
+    return service.committed() > before or done(service, total)
 
 
 def run_kills(service: Service, *, times: int, per_kill: int) -> None:
@@ -178,7 +182,7 @@ def test_bad_records_of_either_codec_harm_no_neighbour(kafka_bootstrap: str, mak
         bad: list[bytes | None] = [b"", None, b"\xff\xfe{", b'{"amount": NaN}', b"x" * 10_000, b"[]"]
         service.send([v for pair in zip(good, bad * 100, strict=False) for v in pair], partitions=1)
         service.start("score", service.stream, "--accept-rejects")
-        eventually("everything is read", lambda s=service, n=len(good): done(s, 2 * n))
+        eventually("everything is read", partial(done, service, 2 * len(good)))
         assert_each_once(service, 1, 400)
         assert len(list(service.read(service.spec.dead_letters_topic, 1))) == len(good)
         service.stop()

@@ -59,7 +59,7 @@ def test_kinds_and_roles_of_a_typical_stream() -> None:
         "payment_id": (Kind.TEXT, {Role.ID}),
         "at": (Kind.TIME, {Role.TIME}),
         "received": (Kind.TIME, set()),
-        "ref": (Kind.CATEGORICAL, {Role.FEATURE, Role.KEY}),
+        "ref": (Kind.CATEGORICAL, {Role.KEY}),
         "email": (Kind.CATEGORICAL, {Role.PERSONAL}),
         "pan": (Kind.CATEGORICAL, {Role.PERSONAL}),
         "client_address": (Kind.TEXT, {Role.PERSONAL}),
