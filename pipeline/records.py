@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import lru_cache
 
 import msgspec
@@ -13,20 +12,12 @@ import pyarrow.compute as pc
 from pipeline.errors import ConfigError
 from pipeline.kafka.port import OutRecord
 from pipeline.pacing import Floats
+from pipeline.stamp import Stamp as Stamp  # part of what makes a record
 
 Encode = Callable[[pa.Table, int], list[bytes]]
 """A table's rows as record values, in order, so many rows a record."""
 Wait = Callable[[float], bool]
 """Waits so many seconds; true when the replay is to stop (`threading.Event.wait`)."""
-
-
-class Stamp(StrEnum):
-    """What a record's Kafka timestamp says."""
-
-    SENT = "sent"
-    """When it was sent. Latencies are true, and retention counts from now."""
-    EVENT = "event"
-    """When the event happened. Brokers delete records older than the topic's retention."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,8 +32,8 @@ def value_text(value: float | str | bool | None) -> str:
 
 
 def range_text(reason: Reason) -> str:
-    """The plausible range of a numeric reason as ` (10 to 95)`; empty where there is none."""
-    if reason.low is None or reason.high is None:
+    """The plausible range of a numeric reason as ` (10 to 95)`; empty where there is none, or only one value."""
+    if reason.low is None or reason.high is None or reason.low == reason.high == reason.expected:
         return ""
     return f" ({number_text(reason.low)} to {number_text(reason.high)})"
 
@@ -43,8 +43,8 @@ def reason_text(reason: Reason) -> str:
     note = f" ({reason.note})" if reason.note else ""
     if reason.expected is None:
         return f"{reason.column} is {value_text(reason.actual)}{note}"
-    about = "about " if isinstance(reason.expected, (int, float)) and not isinstance(reason.expected, bool) else ""
-    expected = f"expected {about}{value_text(reason.expected)}{range_text(reason)}"
+    plausible = range_text(reason)
+    expected = f"expected {'about ' if plausible else ''}{value_text(reason.expected)}{plausible}"
     return f"{reason.column} is {value_text(reason.actual)}{note}, {expected}"
 
 

@@ -4,17 +4,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from pipeline.commands.context import Context, load
-from pipeline.commands.moments import minute_text, moment_ms, span_text
+from pipeline.commands.moments import between_text, minute_text, moment_ms, second_text
 from pipeline.commands.streams import stream_named
-from pipeline.config import StreamSpec
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from pipeline.alerts.model import Alert
+    from pipeline.commands.context import Context
+    from pipeline.config import StreamSpec
     from pipeline.jobs.backtest import Backtested
     from pipeline.jobs.truth import LabelFigures
 
@@ -40,6 +40,11 @@ def backtest(
 
     Example: eddyline backtest payments --from 2026-01-19 --to 2026-01-22
     """
+    from rich.console import Console
+
+    from pipeline.commands.context import load
+    from pipeline.jobs.backtest_report import write_report
+
     window = moment_ms(start, option="--from"), moment_ms(end, option="--to")
     context = load(config)
     spec = stream_named(context.specs, stream)
@@ -47,20 +52,23 @@ def backtest(
     with console.status("scoring the archive"):
         done, trained_to_ms = _run(context, spec, model, window)
     folder = output or Path("backtests") / f"{stream}-{done.model_id}"
-    from pipeline.jobs.backtest_report import write_report
-
     document, picture = write_report(done, folder)
     _print(console, done)
     if trained_to_ms is not None and done.start_ms <= trained_to_ms:
-        console.print(
-            f"note: the model learned from events up to {minute_text(trained_to_ms)}; what is older flatters it. "
-            f"`--from {minute_text(trained_to_ms).replace(' ', 'T')}` leaves it out"
-        )
-    console.print(f"written: {document} and {picture}")
+        console.print(_flattery(done, trained_to_ms), soft_wrap=True)
+    console.print(f"written: {document} and {picture}", soft_wrap=True)
+
+
+def _flattery(done: "Backtested", trained_to_ms: int) -> str:
+    learned = f"note: the model learned from events up to {second_text(trained_to_ms)}"
+    if done.end_ms <= trained_to_ms:
+        return f"{learned}: all of these, which flatters it. Archive newer events, then look again"
+    after = second_text(trained_to_ms + 1000).replace(" ", "T")
+    return f"{learned}; what is older flatters it. `--from {after}` leaves it out"
 
 
 def _run(
-    context: Context, spec: StreamSpec, model: str | None, window: tuple[int | None, int | None]
+    context: "Context", spec: "StreamSpec", model: str | None, window: tuple[int | None, int | None]
 ) -> "tuple[Backtested, int | None]":
     from pipeline.jobs.backtest import backtest as run
 
@@ -77,34 +85,41 @@ def _run(
     return done, bundle.facts.get("end_ms")
 
 
-def _print(console: Console, done: "Backtested") -> None:
+def _print(console: "Console", done: "Backtested") -> None:
+    from rich.table import Table
+
     from pipeline.jobs.promise import outcome_text
 
     worst = sorted(done.alerts, key=lambda alert: alert.score_nats, reverse=True)[:MOST_SHOWN]
     shown = "" if len(worst) == len(done.alerts) else f", the {MOST_SHOWN} highest of {len(done.alerts):,}"
     table = Table(title=f"what would have alerted{shown}", title_justify="left")
-    for column in ("time (UTC)", "key", "severity", "score", "events", "top reason"):
+    keyed = any(alert.key is not None for alert in worst)
+    for column in ("time (UTC)", *(["key"] if keyed else []), "severity", "score", "events", "top reason"):
         table.add_column(column, justify="right" if column in ("score", "events") else "left")
     for alert in sorted(worst, key=lambda alert: alert.started_ms):
-        time, score = minute_text(alert.started_ms), f"{alert.score_nats:.1f}"
-        table.add_row(time, alert.key or "", alert.severity.value, score, f"{alert.events:,}", _reason(alert))
-    console.print(table)
+        key, score = [alert.key or ""] if keyed else [], f"{alert.score_nats:.1f}"
+        time = minute_text(alert.started_ms)
+        table.add_row(time, *key, alert.severity.value, score, f"{alert.events:,}", _reason(alert))
+    if worst:
+        console.print(table)
     console.print(
-        f"{done.rows:,} events from {minute_text(done.start_ms)} to {minute_text(done.end_ms)} "
-        f"({span_text(done.start_ms, done.end_ms)}): {done.flagged:,} flagged, {done.opened:,} alerts"
+        f"{done.rows:,} events from {between_text(done.start_ms, done.end_ms)}: {done.flagged:,} flagged, "
+        f"{done.opened:,} alerts",
+        soft_wrap=True,
     )
     if done.promise is not None:
-        console.print(outcome_text(done.promise))
+        console.print(outcome_text(done.promise), soft_wrap=True)
     if done.labels is not None:
         _print_labels(console, done.labels)
 
 
-def _print_labels(console: Console, labels: "LabelFigures") -> None:
+def _print_labels(console: "Console", labels: "LabelFigures") -> None:
     console.print(
         f"against the labels: {labels.true_alerts:,} of {labels.alerts:,} alerts hold a labelled event "
         f"(precision {_share(labels.alert_precision)}); {labels.flagged_labelled_rows:,} of {labels.labelled_rows:,} "
         f"labelled events flagged (recall {_share(labels.row_recall)}); average precision "
-        f"{_share(labels.average_precision)}, AUROC {_share(labels.auroc)}"
+        f"{_share(labels.average_precision)}, AUROC {_share(labels.auroc)}",
+        soft_wrap=True,
     )
 
 

@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from detectors.columns import Role
-from pipeline.config import CodecFormat, DetectorSpec, Settings, StreamSpec
-from pipeline.yaml_files import Loaded, read_files
-from pipeline.yaml_nodes import Problem
-
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from pipeline.config import Settings, StreamSpec
     from pipeline.kafka.port import TopicInfo
+    from pipeline.yaml_files import Loaded
+    from pipeline.yaml_nodes import Problem
 
 
 def register(app: typer.Typer) -> None:
@@ -31,6 +29,8 @@ def check(
     Example: eddyline check --offline
     """
     from rich.console import Console
+
+    from pipeline.yaml_files import read_files
 
     console = Console(soft_wrap=True, highlight=False)
     reading = read_files(config)
@@ -51,7 +51,7 @@ def check(
     _say_what_next(reading.loaded, console)
 
 
-def _say_what_next(loaded: Loaded | None, console: "Console") -> None:
+def _say_what_next(loaded: "Loaded | None", console: "Console") -> None:
     names = sorted(loaded.specs) if loaded is not None else []
     if not names:
         console.print("the settings are good, and no stream is stated yet: `eddyline init --from FILE` writes one")
@@ -60,7 +60,10 @@ def _say_what_next(loaded: Loaded | None, console: "Console") -> None:
     console.print(f"next: `eddyline archive {names[0]}` keeps its events, `eddyline train {names[0]}` learns from them")
 
 
-def _unknown_detectors(loaded: Loaded) -> list[Problem]:
+def _unknown_detectors(loaded: "Loaded") -> "list[Problem]":
+    from pipeline.config import DetectorSpec
+    from pipeline.yaml_nodes import Problem
+
     if all(spec.detector.name == DetectorSpec().name for spec in loaded.specs.values()):
         return []  # the usual one is there; asking the registry takes seconds
     from detectors.registry import DETECTORS
@@ -77,8 +80,11 @@ def _unknown_detectors(loaded: Loaded) -> list[Problem]:
     ]
 
 
-def _notes(specs: Iterable[StreamSpec]) -> list[str]:
+def _notes(specs: "Iterable[StreamSpec]") -> list[str]:
     """What is allowed and perhaps not meant."""
+    from detectors.columns import Role
+    from pipeline.config import CodecFormat
+
     notes: list[str] = []
     for spec in specs:
         if spec.column_with(Role.KEY) is None:
@@ -94,7 +100,7 @@ def _notes(specs: Iterable[StreamSpec]) -> list[str]:
     return notes
 
 
-def _topics(loaded: Loaded, console: "Console") -> list[str]:
+def _topics(loaded: "Loaded", console: "Console") -> list[str]:
     """Notes on topics that do not exist, or on the broker that did not say."""
     from pipeline.commands.context import Context
     from pipeline.errors import EddylineError
@@ -112,15 +118,18 @@ def _topics(loaded: Loaded, console: "Console") -> list[str]:
     return [note for spec in loaded.specs.values() for note in _missing_topics(spec, found, loaded.settings)]
 
 
-def _ours(spec: StreamSpec) -> tuple[str, ...]:
+def _ours(spec: "StreamSpec") -> tuple[str, ...]:
     return (spec.alerts_topic, spec.scores_topic, spec.dead_letters_topic, spec.episodes_topic)
 
 
-def _missing_topics(spec: StreamSpec, found: "dict[str, TopicInfo]", settings: Settings) -> list[str]:
+def _missing_topics(spec: "StreamSpec", found: "dict[str, TopicInfo]", settings: "Settings") -> list[str]:
     notes = []
     if spec.topic not in found:
         where = ",".join(settings.kafka.bootstrap)
-        notes.append(f"{spec.stream}: the topic {spec.topic} does not exist at {where}: correct `topic`, or create it")
+        notes.append(
+            f"{spec.stream}: the topic {spec.topic} does not exist at {where}: correct `topic`, or "
+            "`eddyline topics create` makes it"
+        )
     missing = [topic for topic in _ours(spec) if topic not in found]
     if missing:
         notes.append(f"{spec.stream}: {len(missing)} of eddyline's own topics are missing: `eddyline topics create`")

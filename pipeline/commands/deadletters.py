@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from detectors.columns import Role
-from pipeline.codecs.base import RejectReason
-from pipeline.commands.context import Context, load
+from pipeline.codecs.reject_reason import RejectReason
 from pipeline.commands.streams import stream_named
-from pipeline.config import StreamSpec
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pipeline.commands.context import Context
+    from pipeline.config import StreamSpec
     from pipeline.deadletters import DeadLetter
     from pipeline.kafka.port import Block
 
@@ -68,6 +67,8 @@ def list_letters(
     from rich.markup import escape
     from rich.table import Table
 
+    from pipeline.commands.context import load
+
     context = load(config)
     letters = _read(context, stream_named(context.specs, stream))
     chosen = [letter for letter in letters.found if reason is None or letter.reason is reason]
@@ -93,6 +94,8 @@ def count_letters(stream: Stream, config: Config = None) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from pipeline.commands.context import load
+
     context = load(config)
     letters = _read(context, stream_named(context.specs, stream))
     table = Table("reason", "events", box=None, pad_edge=False)
@@ -117,6 +120,9 @@ def show_letter(
     Example: eddyline deadletters show payments 0 1234 --reveal
     """
     from rich.console import Console
+
+    from detectors.columns import Role
+    from pipeline.commands.context import load
 
     context = load(config)
     spec = stream_named(context.specs, stream)
@@ -177,7 +183,7 @@ def hexdump(raw: bytes) -> str:
     return "\n".join(lines)
 
 
-def _read(context: Context, spec: StreamSpec) -> Letters:
+def _read(context: "Context", spec: "StreamSpec") -> Letters:
     """Every dead letter of a stream. Raises ConfigError where the topic does not exist."""
     from pipeline.kafka.port import TopicPartition
 

@@ -2,14 +2,14 @@
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.commands.context import Context
-from pipeline.config import Settings
 from pipeline.errors import ConfigError, StorageUnavailableError
-from pipeline.yaml_files import DEFAULT_FILE, read_files, read_spec
+
+if TYPE_CHECKING:
+    from pipeline.config import Settings
 
 READ_TIMEOUT_SECONDS = 10.0
 
@@ -36,10 +36,12 @@ def init(
     """
     from rich.console import Console
 
+    from pipeline.commands.context import Context
     from pipeline.event_samples import events_of_file, events_of_topic
     from pipeline.inference import infer_spec
     from pipeline.role_guesses import Wishes
     from pipeline.spec_writer import spec_yaml
+    from pipeline.yaml_files import read_spec
 
     settings = _settings(config)
     file = Path(source)
@@ -80,8 +82,11 @@ def stream_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-_")[:100] or "events"
 
 
-def _settings(config: Path | None) -> Settings:
+def _settings(config: Path | None) -> "Settings":
     """The settings without their streams, or the defaults where the file is still to be written."""
+    from pipeline.config import Settings
+    from pipeline.yaml_files import read_files
+
     if config is not None and not config.exists():
         return Settings(streams=str(config.absolute().parent / "streams"))
     loaded = read_files(config).loaded
@@ -90,9 +95,10 @@ def _settings(config: Path | None) -> Settings:
     return loaded.settings
 
 
-def _settings_file(config: Path | None, settings: Settings) -> list[str]:
+def _settings_file(config: Path | None, settings: "Settings") -> list[str]:
     """Write a settings file where there is none; returns its name if so."""
     from pipeline.spec_writer import settings_yaml
+    from pipeline.yaml_files import DEFAULT_FILE
 
     path = config or Path(DEFAULT_FILE)
     if path.exists():

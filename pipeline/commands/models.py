@@ -6,11 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-
-from pipeline.commands.context import load
-from pipeline.commands.streams import stream_named
 
 Config = Annotated[Path | None, typer.Option(help="Settings file; eddyline.yaml by default.")]
 ModelId = Annotated[str, typer.Argument(help="The model's id, or the beginning of it.")]
@@ -31,6 +26,12 @@ def list_models(stream: Stream, config: Config = None) -> None:
 
     Example: eddyline models list payments
     """
+    from rich.console import Console
+    from rich.table import Table
+
+    from pipeline.commands.context import load
+    from pipeline.commands.streams import stream_named
+
     context, console = load(config), Console()
     stream_named(context.specs, stream)
     found = context.catalogue().models(stream)
@@ -38,11 +39,12 @@ def list_models(stream: Stream, config: Config = None) -> None:
         console.print(f"no models of {stream} yet: `eddyline train {stream}` makes one from its archive")
         return
     table = Table(box=None, header_style="bold")
-    for column in ("", "id", "trained", "detector", "threshold (nats)"):
+    for column in ("", "id", "trained", "detector", "threshold"):
         table.add_column(column, no_wrap=True)
     for model in found:
         mark = "champion" if model.champion else ""
-        table.add_row(mark, model.model_id, _moment(model.created_ms), model.detector, f"{model.threshold_nats:.2f}")
+        trained, threshold = _moment(model.created_ms), f"{model.threshold_nats:.2f} nats"
+        table.add_row(mark, model.model_id, trained, model.detector, threshold)
     console.print(table)
 
 
@@ -51,6 +53,11 @@ def show(model_id: ModelId, config: Config = None) -> None:
 
     Example: eddyline models show 3f2a
     """
+    from rich.console import Console
+    from rich.table import Table
+
+    from pipeline.commands.context import load
+
     context, console = load(config), Console()
     catalogue = context.catalogue()
     model = catalogue.model(model_id)
@@ -80,7 +87,11 @@ def promote(
 
     Example: eddyline models promote payments 3f2a --reason "fewer false alarms in the backtest"
     """
+    from rich.console import Console
+
     from pipeline.clock import SystemClock
+    from pipeline.commands.context import load
+    from pipeline.commands.streams import stream_named
 
     context, console = load(config), Console()
     stream_named(context.specs, stream)

@@ -27,6 +27,17 @@ def span_text(start_ms: int, end_ms: int) -> str:
     return f"{seconds / 3600:.1f} hours" if seconds >= 7200 else f"{seconds:.0f} s"
 
 
+def between_text(start_ms: int, end_ms: int) -> str:
+    """From one moment to another, UTC, and how long that is; to the second where minutes would look the same."""
+    show = minute_text if end_ms - start_ms >= 7_200_000 else second_text
+    return f"{show(start_ms)} to {show(end_ms)} ({span_text(start_ms, end_ms)})"
+
+
+def second_text(time_ms: int) -> str:
+    """A moment to the second, UTC."""
+    return datetime.fromtimestamp(time_ms / 1000.0, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def minute_text(time_ms: int) -> str:
     """A moment to the minute, UTC."""
     return datetime.fromtimestamp(time_ms / 1000.0, UTC).strftime("%Y-%m-%d %H:%M")

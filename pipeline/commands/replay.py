@@ -2,24 +2,24 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from detectors.columns import Role
-from pipeline.clock import SystemClock
-from pipeline.commands.context import Context, load
 from pipeline.commands.stopping import stop_on_signal
-from pipeline.commands.streams import stream_named
-from pipeline.config import CodecFormat, StreamSpec
 from pipeline.errors import ConfigError
-from pipeline.event_files import EventFile
-from pipeline.kafka.port import Broker, TopicRequest
-from pipeline.pacing import Pace, Pacer
-from pipeline.records import Encode, RecordMaker, Stamp, plain_arrow, plain_json
-from pipeline.replay import Replay, Replayed
+from pipeline.stamp import Stamp
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pipeline.commands.context import Context
+    from pipeline.config import StreamSpec
+    from pipeline.event_files import EventFile
+    from pipeline.kafka.port import Broker
+    from pipeline.pacing import Pace
+    from pipeline.records import Encode, RecordMaker
+    from pipeline.replay import Replayed
 
 
 class Format(StrEnum):
@@ -53,6 +53,14 @@ def replay(
 
     Example: eddyline replay payments.parquet --stream payments --speed 60x
     """
+    from rich.console import Console
+
+    from detectors.columns import Role
+    from pipeline.commands.context import load
+    from pipeline.event_files import EventFile
+    from pipeline.pacing import Pace
+    from pipeline.records import RecordMaker
+
     pace = Pace.of_text(rate=rate, speed=speed)
     context = load(config)
     spec = _spec(context, stream, topic)
@@ -75,23 +83,30 @@ def replay(
     rate_text = f"{done.rows / max(done.seconds, 1e-9):,.0f} events/s"
     ending = "stopped; " if done.stopped else ""
     console.print(
-        f"{ending}{done.rows:,} events in {done.records:,} records to {name} in {done.seconds:.1f} s ({rate_text})"
+        f"{ending}{done.rows:,} events in {done.records:,} records to {name} in {done.seconds:.1f} s ({rate_text})",
+        soft_wrap=True,
     )
     follow = spec.stream if spec is not None else "STREAM"
     known = "" if spec is not None else f"`eddyline init --from {file}` writes a stream spec; then "
     console.print(
-        f"next: {known}`eddyline archive {follow}` keeps the events, `eddyline train {follow}` learns from them"
+        f"next: {known}`eddyline archive {follow}` keeps the events, `eddyline train {follow}` learns from them",
+        soft_wrap=True,
     )
 
 
-def _spec(context: Context, stream: str | None, topic: str | None) -> StreamSpec | None:
+def _spec(context: "Context", stream: str | None, topic: str | None) -> "StreamSpec | None":
     """The stream named, or the one that reads the topic."""
+    from pipeline.commands.streams import stream_named
+
     if stream is None:
         return next((spec for spec in context.specs.values() if spec.topic == topic), None)
     return stream_named(context.specs, stream)
 
 
-def _encoder(spec: StreamSpec | None, format: Format | None) -> Encode:
+def _encoder(spec: "StreamSpec | None", format: Format | None) -> "Encode":
+    from pipeline.config import CodecFormat
+    from pipeline.records import plain_arrow, plain_json
+
     if spec is None:
         return plain_arrow if format is Format.ARROW else plain_json
     from pipeline.codecs.registry import make_codec
@@ -101,8 +116,10 @@ def _encoder(spec: StreamSpec | None, format: Format | None) -> Encode:
     return lambda table, rows: codec.encode(table, rows_per_record=rows)
 
 
-def _ensure_topic(broker: Broker, topic: str, partitions: int, replication_factor: int) -> int:
+def _ensure_topic(broker: "Broker", topic: str, partitions: int, replication_factor: int) -> int:
     """Create the topic where it is missing; returns its partition count."""
+    from pipeline.kafka.port import TopicRequest
+
     admin = broker.admin()
     try:
         request = TopicRequest(name=topic, partitions=partitions, replication_factor=replication_factor)
@@ -115,8 +132,14 @@ def _ensure_topic(broker: Broker, topic: str, partitions: int, replication_facto
 
 
 def _run(
-    opened: EventFile, limit: int | None, maker: RecordMaker, broker: Broker, pace: Pace, console: Console
-) -> Replayed:
+    opened: "EventFile", limit: int | None, maker: "RecordMaker", broker: "Broker", pace: "Pace", console: "Console"
+) -> "Replayed":
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from pipeline.clock import SystemClock
+    from pipeline.pacing import Pacer
+    from pipeline.replay import Replay
+
     total = opened.rows if limit is None or opened.rows is None else min(limit, opened.rows)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     rate = TextColumn("{task.fields[rate]}")

@@ -8,9 +8,6 @@ from typing import Annotated
 
 import typer
 
-from pipeline.commands.context import load
-from pipeline.commands.streams import streams_named
-
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -29,6 +26,8 @@ def score(
 
     Example: eddyline score payments --workers 2
     """
+    from pipeline.commands.context import load
+    from pipeline.commands.streams import streams_named
     from pipeline.logs import configure_logs
     from pipeline.scoring.forked import forked_workers
     from pipeline.scoring.names import group_name, slot_name

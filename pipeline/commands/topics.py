@@ -1,15 +1,17 @@
 """`eddyline topics create|list`: the topics of streams."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from pipeline.commands.streams import streams_named
-from pipeline.config import StreamSpec
-from pipeline.kafka.port import Admin, TopicRequest
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from pipeline.config import StreamSpec
+    from pipeline.kafka.port import Admin
 
 Config = Annotated[Path | None, typer.Option(help="Settings file; eddyline.yaml by default.")]
 Streams = Annotated[list[str] | None, typer.Argument(help="Streams; all of them by default.")]
@@ -34,10 +36,13 @@ def create(
 
     Example: eddyline topics create payments --partitions 6
     """
+    from rich.console import Console
+
     from pipeline.commands.context import load
+    from pipeline.kafka.port import TopicRequest
     from pipeline.scoring.partitions import ensure_output_topics
 
-    context, console = load(config), Console()
+    context, console = load(config), Console(soft_wrap=True, highlight=False)
     replication = context.settings.kafka.replication_factor
     broker = context.broker()
     admin = broker.admin()
@@ -48,7 +53,7 @@ def create(
             console.print(f"{spec.stream}: " + (f"created {', '.join(made)}" if made else "everything was there"))
     finally:
         admin.close()
-    console.print("Next: `eddyline archive` keeps what arrives, `eddyline train STREAM` learns from it.")
+    console.print("next: `eddyline archive` keeps what arrives, `eddyline train STREAM` learns from it")
 
 
 def show(streams: Streams = None, config: Config = None) -> None:
@@ -56,6 +61,8 @@ def show(streams: Streams = None, config: Config = None) -> None:
 
     Example: eddyline topics list payments
     """
+    from rich.console import Console
+
     from pipeline.commands.context import load
 
     context = load(config)
@@ -67,7 +74,9 @@ def show(streams: Streams = None, config: Config = None) -> None:
         admin.close()
 
 
-def _table(spec: StreamSpec, admin: Admin) -> Table:
+def _table(spec: "StreamSpec", admin: "Admin") -> "Table":
+    from rich.table import Table
+
     names = {
         "events": spec.topic,
         "alerts": spec.alerts_topic,

@@ -4,17 +4,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from pipeline.commands.context import load
-from pipeline.commands.moments import minute_text, moment_ms, span_text
+from pipeline.commands.moments import between_text, moment_ms
 from pipeline.commands.streams import stream_named
-from pipeline.config import StreamSpec
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pipeline.config import StreamSpec
     from pipeline.jobs.train import Trained
+
+LEAST_SPAN_MS = 3_600_000
+"""An archive shorter than this does not tell how many events a day brings."""
 
 
 def register(app: typer.Typer) -> None:
@@ -35,13 +36,17 @@ def train(
 
     Example: eddyline train payments --from 2026-01-05 --detector vae
     """
-    window = moment_ms(start, option="--from"), moment_ms(end, option="--to")
-    context = load(config)
-    spec = stream_named(context.specs, stream)
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     from pipeline.clock import SystemClock
+    from pipeline.commands.context import load
     from pipeline.jobs.train import TrainOptions
     from pipeline.jobs.train import train as run
 
+    window = moment_ms(start, option="--from"), moment_ms(end, option="--to")
+    context = load(config)
+    spec = stream_named(context.specs, stream)
     options = TrainOptions(start_ms=window[0], end_ms=window[1], detector=detector, seed=seed, promote=promote)
     console = Console(stderr=True)
     with Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console) as progress:
@@ -58,22 +63,24 @@ def train(
     _print_figures(console, spec, trained)
 
 
-def _print_figures(console: Console, spec: StreamSpec, trained: "Trained") -> None:
+def _print_figures(console: "Console", spec: "StreamSpec", trained: "Trained") -> None:
+    from rich.table import Table
+
     from pipeline.jobs.promise import promised_text
 
     threshold, report = trained.bundle.threshold, trained.report
     grid = Table.grid(padding=(0, 2))
     start_ms, end_ms = trained.start_ms, trained.end_ms
-    span = f"{minute_text(start_ms)} to {minute_text(end_ms)} ({span_text(start_ms, end_ms)})"
     grid.add_row(
         "learned from", f"{trained.fit_rows:,} events, calibrated on the newest {threshold.calibration_rows:,}"
     )
-    grid.add_row("span", span)
+    grid.add_row("span", between_text(start_ms, end_ms))
     grid.add_row("fit", f"{report.seconds:.1f} s, {report.epochs} epochs, {report.stopped_because}")
     grid.add_row("held-out score", f"{trained.held_out_nats:.2f} nats an event on average")
     suspects = f"{threshold.suspected_share:.2%} of the calibration events taken for anomalies and not counted"
     grid.add_row("threshold", f"{threshold.nats:.2f} nats; {suspects}")
-    grid.add_row("promise", promised_text(threshold, events_per_day=trained.events_per_day))
+    usual = trained.events_per_day if end_ms - start_ms >= LEAST_SPAN_MS else None
+    grid.add_row("promise", promised_text(threshold, events_per_day=usual))
     if threshold.extrapolated:
         grid.add_row("", "extrapolated: finer than the calibration rows can show; a longer archive makes it sure")
     if trained.empty_features:
@@ -82,9 +89,12 @@ def _print_figures(console: Console, spec: StreamSpec, trained: "Trained") -> No
     model = trained.bundle.model_id
     if trained.promoted:
         before = f" (before: {trained.replaced})" if trained.replaced else ""
-        console.print(f"next: model {model} is in service{before}; `eddyline score {spec.stream}` alerts with it")
+        console.print(
+            f"next: model {model} is in service{before}; `eddyline score {spec.stream}` alerts with it", soft_wrap=True
+        )
     else:
         console.print(
-            f"next: model {model} is saved; `eddyline models promote {spec.stream} {model}` puts it in service"
+            f"next: model {model} is saved; `eddyline models promote {spec.stream} {model}` puts it in service",
+            soft_wrap=True,
         )
-    console.print(f"`eddyline backtest {spec.stream}` shows what it would have said")
+    console.print(f"`eddyline backtest {spec.stream}` shows what it would have said", soft_wrap=True)

@@ -77,15 +77,20 @@ def promise_of(threshold: Threshold, *, alerts: int, rows: int, span_ms: int, co
     )
 
 
-def promised_text(threshold: Threshold, *, events_per_day: float) -> str:
-    """The promise for people; a share of events is told in alerts per day too, at the stream's usual rate."""
+def promised_text(threshold: Threshold, *, events_per_day: float | None) -> str:
+    """The promise for people; a share of events is told in alerts per day too, at the stream's usual rate.
+
+    `events_per_day` None: what was seen of the stream is too short to tell its usual rate.
+    """
     if threshold.promised_per_day is not None:
         usual = "where the stream stays as it was"
         return f"at most {threshold.promised_per_day:g} alerts a day, counted after grouping, {usual}"
     if threshold.promised_share is None:
         return "none"
-    daily = threshold.promised_share * events_per_day
     one_in = f"one alert in {1 / threshold.promised_share:,.0f} events"
+    if events_per_day is None:
+        return f"at most {one_in}"
+    daily = threshold.promised_share * events_per_day
     return f"at most {one_in}: about {daily:,.1f} a day at this stream's {events_per_day:,.0f} events a day"
 
 

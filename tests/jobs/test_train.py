@@ -126,3 +126,5 @@ def test_a_share_of_events_is_told_in_alerts_a_day_too(events: pa.Table, tmp_pat
     text = promised_text(trained.bundle.threshold, events_per_day=10_000.0)
     assert "one alert in 500 events" in text
     assert "about 20.0 a day" in text
+    unknown_rate = promised_text(trained.bundle.threshold, events_per_day=None)
+    assert unknown_rate == "at most one alert in 500 events"
