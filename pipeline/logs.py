@@ -3,11 +3,11 @@
 import logging
 import sys
 
-import structlog
-
 
 def configure_logs(*, as_json: bool = True, level: int = logging.INFO) -> None:
-    """Set up logging for a process. The Kafka client's own chatter is kept to warnings of consequence."""
+    """Set up logging for a process."""
+    import structlog
+
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
@@ -26,4 +26,10 @@ def configure_logs(*, as_json: bool = True, level: int = logging.INFO) -> None:
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
-    logging.getLogger("kafka").setLevel(logging.ERROR)
+    quiet_kafka_client()
+
+
+def quiet_kafka_client() -> None:
+    """Leave it to us to say what is wrong with the cluster: the client logs every attempt before its error is raised,
+    and what it raises we say once, with what to do next."""
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)

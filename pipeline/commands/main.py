@@ -13,6 +13,7 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from pipeline.errors import ConfigError, EddylineError
+from pipeline.logs import quiet_kafka_client
 
 COMMANDS = (
     "init",
@@ -41,6 +42,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; errors raised on purpose are said without a traceback."""
+        quiet_kafka_client()
         try:
             return super().invoke(ctx)
         except EddylineError as error:
