@@ -10,13 +10,25 @@ LEAST_EXPECTED = 20.0
 """Promised alerts below which nothing is said about a promise."""
 
 
+class Counted(StrEnum):
+    """Which calibration rows a budget counts. Without labels an attack and a rare habit look alike."""
+
+    ALL = "all"
+    """Every alert the calibration rows would raise, true or false: nobody gets more than was stated. Where anomalies
+    are commoner than the budget, the budget is spent on the worst of them."""
+    NORMAL = "normal"
+    """Rows that stand apart from the rest are taken for anomalies and not counted: for streams known to carry many,
+    all of which should alert. Rare but normal groups of rows then break the promise, by as much as they are common."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What the operator is ready to look at, in alerts after grouping; exactly one of the two is set."""
+    """What the operator is ready to look at, in alerts after grouping; exactly one of the first two is set."""
 
     alerts_per_day: float | None = None
     share_of_events: float | None = None
     """Alerts per event."""
+    counted: Counted = Counted.ALL
 
     def __post_init__(self) -> None:
         """Raises ValueError unless exactly one is set, and positive (a share below 0.5)."""

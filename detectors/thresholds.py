@@ -1,15 +1,16 @@
 """Score → verdict from a false-alarm budget, fitted on held-out scores apart from the detector.
 
 Calibration counts alerts as they will be counted in service: flagged rows of one group closer than the gap are one
-alert. The threshold is the lowest score at which the calibration span, its suspects weighted out (`tails.py`), would
-have had `AIM` of the budget; below the budget because a promise is a bound, and a bound met exactly is broken half
-of the time. Where that leaves fewer than `LEAST_COUNT` alerts to count, a generalized Pareto tail fitted to the
-highest normal scores extrapolates (Pickands 1975; Siffer et al. 2017); a budget finer than one alert in the whole
-calibration is marked `extrapolated`.
+alert. The threshold is the lowest score at which the calibration span would have had `AIM` of the budget, all rows
+counted or its suspects weighted out (`Counted`, `tails.py`); below the budget because a promise is a bound, and a
+bound met exactly is broken half of the time. Where that leaves fewer than `LEAST_COUNT` alerts to count, a generalized
+Pareto tail fitted to the highest scores extrapolates (Pickands 1975; Siffer et al. 2017); a budget finer than one
+alert in the whole calibration is marked `extrapolated`.
 
-Without labels the promise is about unconfirmed alerts, on rows like the calibration's normal ones. It fails under
-drift, where anomalies continue the normal scores without a step (then too few alerts), and where more than a tenth
-of the calibration rows are anomalies (then far too few).
+Without labels the promise is about unconfirmed alerts, on rows like the calibration's. It fails under drift. With
+suspects weighted out it also fails where anomalies continue the normal scores without a step (then too few alerts),
+where more than a tenth of the rows are anomalies (then far too few), and where a rare group of normal rows stands
+apart (then far too many): that is why all rows count unless told otherwise.
 """
 
 from collections.abc import Sequence
@@ -20,11 +21,11 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.alert_counts import AlertCounter
-from detectors.budget import Budget, Kept, RateInterval, kept, observed_rate
+from detectors.budget import Budget, Counted, Kept, RateInterval, kept, observed_rate
 from detectors.errors import IncompatibleArtifactError, UnusableDataError
 from detectors.tails import Pareto, fit_pareto, normal_weights
 
-__all__ = ["Budget", "Kept", "RateInterval", "Threshold", "calibrate", "kept", "observed_rate"]
+__all__ = ["Budget", "Counted", "Kept", "RateInterval", "Threshold", "calibrate", "kept", "observed_rate"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -83,7 +84,7 @@ class Threshold:
     calibration_rows: int
     calibration_seconds: float | None
     suspected_share: float
-    """Of the calibration rows, taken for anomalies and not counted."""
+    """Of the calibration rows, taken for anomalies and not counted (always 0 where all count)."""
     tail: Tail
 
     def tail_probability(self, scores: FloatArray) -> FloatArray:
@@ -128,7 +129,7 @@ def calibrate(
         raise UnusableDataError(f"cannot calibrate on {len(scores)} scores that must all be finite: hold more rows out")
     if times_ms is None and budget.alerts_per_day is not None:
         raise ValueError("a budget in alerts a day needs the rows' times: state it as share_of_events instead")
-    weights = normal_weights(scores)
+    weights = normal_weights(scores) if budget.counted is Counted.NORMAL else np.ones(len(scores))
     seconds = None if times_ms is None else _span_seconds(times_ms)
     if budget.share_of_events is not None:
         allowed = budget.share_of_events * len(scores)

@@ -45,7 +45,9 @@ class Config:
     steps: int = 400
     batch_rows: int = 512
     learning_rate: float = 5e-3
-    trim_share: float = 0.1
+    trim_share: float = 0.02
+    """Of each batch, the worst rows that are not learned from. More survives more contamination, and forgets habits of
+    normal rows rarer than it: measured in docs/decisions/0011-trimming.md."""
     vocabulary_limit: int = VOCABULARY_LIMIT
 
 

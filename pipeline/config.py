@@ -5,12 +5,13 @@ fields. `yaml_files.py` turns files into these and says every error at once, wit
 """
 
 import os
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Annotated, Literal
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
+from detectors.budget import Counted
 from detectors.columns import ARROW_TYPES, Kind, Role, make_field
 from pipeline.errors import ConfigError
 
@@ -99,6 +100,9 @@ class BudgetSpec(Frozen):
     alerts_per_day: PositiveFloat | None = None
     share_of_events: Annotated[float, Field(gt=0.0, lt=0.5)] | None = None
     """Alerts per event, for streams without a clock worth the name."""
+    counted: Counted = Counted.ALL
+    """`all`: every alert counts, true or false. `normal`: rows of the calibration that stand apart are taken for
+    anomalies and do not, so that a stream known to be full of them alerts on all of them."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "BudgetSpec":
@@ -278,12 +282,30 @@ class KafkaSettings(Frozen):
     """Of the topics `eddyline topics create` makes."""
 
 
+class ServicePorts(IntEnum):
+    """How far above `metrics.port` the ports of a service begin; a service has at most 64 slots on a host."""
+
+    SCORE = 0
+    ARCHIVE = 100
+    NOTIFY = 200
+
+
 class MetricsSettings(Frozen):
-    """Where metrics and health are served. Workers of one process group take consecutive ports."""
+    """Where metrics and health are served: `/metrics`, `/healthz` and `/readyz` of every service process.
+
+    Processes on one host take ports of their own, so that none clash by default: a scoring worker `port` plus its slot
+    (9464, 9465 …), an archiver `port` + 100 plus its slot (9564 …), a notifier `port` + 200 plus its slot (9664 …).
+    What is started a second time with the same slot finds its port taken and says so. `eddyline notify STREAM
+    terminal` serves nothing: a person is looking at it.
+    """
 
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65_535)] = 9464
-    """0 takes a free port and logs it."""
+    port: Annotated[int, Field(ge=0, le=65_272)] = 9464
+    """0 takes any free port and logs it. At most 65,272, so that the last slot of every service has a port."""
+
+    def port_of(self, service: ServicePorts, slot: int = 0) -> int:
+        """The port of one process; 0 for any free one."""
+        return self.port + service + slot if self.port else 0
 
 
 class Settings(Frozen):

@@ -148,7 +148,11 @@ def score_table(detector: Detector, table: pa.Table) -> FloatArray:
 
 def calibrated(spec: StreamSpec, data: TrainingData, scores: FloatArray) -> Threshold:
     """The threshold that keeps the stream's budget on the calibration part, counted as alerts are grouped."""
-    budget = Budget(alerts_per_day=spec.budget.alerts_per_day, share_of_events=spec.budget.share_of_events)
+    budget = Budget(
+        alerts_per_day=spec.budget.alerts_per_day,
+        share_of_events=spec.budget.share_of_events,
+        counted=spec.budget.counted,
+    )
     try:
         return calibrate(
             scores,

@@ -48,6 +48,8 @@ class NotifierState:
     lost: int = 0
     """Records deleted by retention before they could be delivered."""
     waiting: int = 0
+    joined: bool = False
+    """The group has given us partitions."""
     failing_since_ms: int | None = None
     last_error: str = ""
 
@@ -106,6 +108,7 @@ class Notifier:
 
     def on_assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """Start at the committed offsets, as the source does by itself."""
+        self.state.joined = True
 
     def _step(self, wait: Callable[[float], bool]) -> None:
         """One of: fetch, wait for the destination, deliver one alert."""

@@ -16,7 +16,9 @@ from pipeline.alerts.messages import number_text, value_text
 from pipeline.alerts.model import Alert, AlertKind, AlertStatus, Severity
 from pipeline.alerts.notify.destination import DELIVERED, Delivery
 
-BAR_CELLS = 16
+BAR_CELLS = 8
+NATS_CELLS = 10
+"""Of a contribution's number and unit beside its bar."""
 SHORT_ID_LENGTH = 10
 VALUE_CELLS = 32
 _STYLES = {Severity.INFO: "cyan", Severity.WARNING: "yellow", Severity.CRITICAL: "bold red"}
@@ -84,18 +86,16 @@ def _reasons(alert: Alert) -> list[Table]:
     if not alert.reasons or alert.status is AlertStatus.RESOLVED:
         return []
     grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(min_width=4)
-    for _ in range(4):
-        grid.add_column(overflow="ellipsis", no_wrap=True)
+    grid.add_column(min_width=2)
+    grid.add_column(no_wrap=True, min_width=BAR_CELLS + NATS_CELLS)
+    names = [harmless(_cut(reason.column)) for reason in alert.reasons]
+    grid.add_column(no_wrap=True, min_width=min(VALUE_CELLS, max(map(cell_len, names))))
+    grid.add_column(overflow="fold")
     most = max(reason.contribution_nats for reason in alert.reasons)
-    for reason in alert.reasons:
-        grid.add_row(
-            "",
-            Text(harmless(_cut(reason.column)), style="bold"),
-            Text(harmless(_cut(value_text(reason.actual)) + (f" ({reason.note})" if reason.note else ""))),
-            Text(_expected(reason), style="dim"),
-            _bar(reason.contribution_nats, most),
-        )
+    for name, reason in zip(names, alert.reasons, strict=True):
+        values = Text(harmless(_cut(value_text(reason.actual)) + (f" ({reason.note})" if reason.note else "")))
+        values.append(f"  {_expected(reason)}", style="dim")
+        grid.add_row("", _bar(reason.contribution_nats, most), Text(name, style="bold"), values)
     return [grid]
 
 
