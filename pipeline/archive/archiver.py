@@ -205,6 +205,7 @@ class Archiver:
         behind = [max(0, ends[tp] - self._source.position(tp)) for tp in assigned]
         self.progress.lag = sum(behind) if assigned else None
         self.progress.partitions = len(assigned)
+        self.progress.joined = self._assignments.joined
         self.progress.open_rows = self._ranges.rows
         self.progress.measure(now)
         self._on_beat(self.progress)

@@ -11,6 +11,8 @@ class Assignments:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._revoked: set[TopicPartition] = set()
+        self.joined = False
+        """The group has given us partitions."""
 
     def on_revoked(self, partitions: frozenset[TopicPartition]) -> None:
         """From now on nothing of these is committed."""
@@ -18,7 +20,8 @@ class Assignments:
             self._revoked |= partitions
 
     def on_assigned(self, partitions: frozenset[TopicPartition]) -> None:
-        """Nothing to note: what is assigned and not open is opened after the poll."""
+        """What is assigned and not open is opened after the poll."""
+        self.joined = True
 
     def is_revoked(self, partition: TopicPartition) -> bool:
         """True between a revocation and `take_revoked`."""

@@ -45,16 +45,21 @@ class OpenParquet:
         with storage_errors(self.path):
             self._writer.write_table(table, row_group_size=max(1, table.num_rows))
 
-    def finish(self, facts: dict[str, str]) -> None:
-        """Write the footer with `facts` and make the file durable. It keeps its temporary name and its lock."""
+    def finish(self, facts: dict[str, str]) -> int:
+        """Write the footer with `facts` and make the file durable. It keeps its temporary name and its lock.
+
+        Returns the file's size in bytes.
+        """
         with storage_errors(self.path):
             self._writer.add_key_value_metadata(facts)
             self._writer.close()
             self._file.close()
             os.fsync(self._lock)
-            if os.fstat(self._lock).st_nlink == 0:
+            status = os.fstat(self._lock)
+            if status.st_nlink == 0:
                 raise FileNotFoundError(2, "the open file was removed by someone else", str(self.path))
             sync_folder(self.path.parent)
+        return status.st_size
 
     def release(self) -> None:
         """Let go of the lock; the file stays where it is."""

@@ -198,7 +198,7 @@ class OpenRanges:
             source.commit({tp: Committed(parts[tp].position, note.encode()) for tp, note in notes.items()})
             for tp, note in notes.items():
                 self._publisher.publish(tp.partition, note, parts[tp].position)
-                self._progress.files += note.file is not None
+                self._count(parts[tp], note)
         except FencedError as error:
             self._log.warning("the commit is void: beginning again from what is committed", reason=str(error))
             return
@@ -209,6 +209,12 @@ class OpenRanges:
         self.policy.larger()
         for tp, part in parts.items():
             self._open[tp] = self._new(tp, part.topic_id, part.position)
+
+    def _count(self, part: OpenPartition, note: CommitNote) -> None:
+        if note.file is not None:
+            self._progress.files += 1
+            self._progress.bytes += part.file_bytes
+            self._progress.archived += part.total.rows
 
     def _gap(self, tp: TopicPartition, topic_id: str, expected: int, available: int, reason: str) -> None:
         self._publisher.record_gap(tp, topic_id, expected, available, reason)

@@ -64,6 +64,8 @@ class OpenPartition:
         self.source, self.topic_id, self.first, self.position = source, topic_id, first, first
         self.opened_at: float | None = None
         self.total = Tally()
+        self.file_bytes = 0
+        """Size of the finished file."""
         self._folder, self._schema, self._version = folder, schema, schema_version
         self._entries: list[_Entry] = []
         self._verified = 0
@@ -137,7 +139,7 @@ class OpenPartition:
         self.flush()
         if self._file is None or self._first_append_ms is None:
             return CommitNote(topic_id=self.topic_id, first=self.first)
-        self._file.finish(
+        self.file_bytes = self._file.finish(
             {
                 "eddyline.schema_version": str(self._version),
                 "eddyline.topic": self.source.topic,

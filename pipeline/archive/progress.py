@@ -13,8 +13,11 @@ class Progress:
     events: int = 0
     """Read, rejects included."""
     rejects: int = 0
+    archived: int = 0
+    """Rows of the files published since the start."""
     files: int = 0
-    """Published since the start."""
+    bytes: int = 0
+    """Of those files."""
     gaps: int = 0
     lag: int | None = None
     """Records not read yet."""
@@ -25,6 +28,8 @@ class Progress:
     open_rows: int = 0
     """Read and not committed yet."""
     partitions: int = 0
+    joined: bool = False
+    """The group has given us partitions."""
     _last: tuple[float, int] | None = field(default=None)
 
     def measure(self, now: float) -> None:
@@ -40,7 +45,9 @@ class Progress:
         return {
             "events": self.events,
             "rejects": self.rejects,
+            "archived": self.archived,
             "files": self.files,
+            "bytes": self.bytes,
             "gaps": self.gaps,
             "lag": self.lag,
             "events_per_second": round(self.events_per_second, 1),

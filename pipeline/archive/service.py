@@ -1,4 +1,4 @@
-"""Archives several streams in one process: a thread each, with its heartbeat."""
+"""Archives several streams in one process: a thread each, with its heartbeat; metrics and health for all of them."""
 
 import os
 import socket
@@ -6,13 +6,16 @@ import threading
 from collections.abc import Callable, Sequence
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from pipeline.archive.archiver import Archiver, member_name
+from pipeline.archive.metrics import ArchiveCollector
 from pipeline.archive.progress import Progress
 from pipeline.catalogue import Catalogue, WorkerBeat
 from pipeline.clock import Clock
-from pipeline.config import Settings, StreamSpec
+from pipeline.config import MetricsSettings, ServicePorts, Settings, StreamSpec
 from pipeline.errors import CatalogueUnavailableError, EddylineError
+from pipeline.health import HealthServer
 from pipeline.intake import Intake
 from pipeline.kafka.port import Broker
 from pipeline.lake import Lake
@@ -74,7 +77,19 @@ class StreamArchiver(threading.Thread):
     def __init__(self, archiver: Archiver, beat: ArchiveBeat, stop: threading.Event, *, stream: str) -> None:
         super().__init__(name=f"eddyline-archive-{stream}", daemon=True)
         self.failure: EddylineError | None = None
-        self._archiver, self._beat, self._stop_event, self._stream = archiver, beat, stop, stream
+        self.stream = stream
+        self._archiver, self._beat, self._stop_event = archiver, beat, stop
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        return self._archiver.progress
+
+    def unready(self) -> str:
+        """Why nothing is archived now; empty where something is, or could be."""
+        if not self.progress.joined:
+            return "no partitions yet: joining its group, or a spare"
+        return self.progress.paused
 
     def run(self) -> None:
         """Archive until stopped."""
@@ -84,10 +99,10 @@ class StreamArchiver(threading.Thread):
             self.failure = error
             self._archiver.progress.last_error = str(error)
             self._beat.write(self._archiver.progress)
-            log.error("archiving ended", stream=self._stream, reason=str(error))
+            log.error("archiving ended", stream=self.stream, reason=str(error))
         else:
             self._beat.remove()
-            log.info("archiving stopped", stream=self._stream, files=self._archiver.progress.files)
+            log.info("archiving stopped", stream=self.stream, files=self._archiver.progress.files)
 
 
 def run_archivers(
@@ -105,7 +120,7 @@ def run_archivers(
     """Archive these streams until `stop` is set, then close and commit what is open.
 
     When one stream fails the others are closed in order and its error is raised, for a supervisor to see. Raises
-    EddylineError.
+    EddylineError; ConfigError where the port of metrics and health is taken.
     """
     threads = []
     for spec in specs:
@@ -114,6 +129,7 @@ def run_archivers(
             settings, spec, broker, lake, clock, intake=Intake(spec), instance=instance, slot=slot, on_beat=beat
         )
         threads.append(StreamArchiver(archiver, beat, stop, stream=spec.stream))
+    health = serve_health(settings.metrics, threads, slot=slot)
     for thread in threads:
         thread.start()
     while not stop.wait(WATCH_SECONDS):
@@ -121,6 +137,22 @@ def run_archivers(
             stop.set()
     for thread in threads:
         thread.join()
+    health.close()
     for thread in threads:
         if thread.failure is not None:
             raise thread.failure
+
+
+def serve_health(settings: MetricsSettings, threads: Sequence[StreamArchiver], *, slot: int) -> HealthServer:
+    """Metrics, and whether every stream is archived. Raises ConfigError where the port is taken."""
+    registry = CollectorRegistry()
+    registry.register(ArchiveCollector({thread.stream: thread.progress for thread in threads}))
+
+    def alive() -> dict[str, str]:
+        return {thread.stream: str(thread.failure) for thread in threads if thread.failure is not None}
+
+    def ready() -> dict[str, str]:
+        return {thread.stream: why for thread in threads if (why := thread.unready())} | alive()
+
+    port = settings.port_of(ServicePorts.ARCHIVE, slot)
+    return HealthServer(host=settings.host, port=port, registry=registry, alive=alive, ready=ready)

@@ -16,6 +16,7 @@ import structlog
 
 from pipeline.clock import SystemClock
 from pipeline.commands.context import Context, load
+from pipeline.config import ServicePorts
 from pipeline.errors import ConfigError, EddylineError, FencedError
 from pipeline.health import HealthServer
 from pipeline.logs import configure_logs
@@ -71,10 +72,9 @@ class WorkerProcess:
             for spec in specs
         ]
         self._heartbeat = Heartbeat(context.catalogue(), self.workers, self.champions, identity, self._clock)
-        port = settings.metrics.port + slot if settings.metrics.port else 0
         self._health = HealthServer(
             host=settings.metrics.host,
-            port=port,
+            port=settings.metrics.port_of(ServicePorts.SCORE, slot),
             registry=self._metrics.registry,
             alive=self._dead,
             ready=self._unready,

@@ -5,9 +5,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+from typer.testing import CliRunner
 
-from pipeline.config import Settings
+from pipeline import logs
+from pipeline.commands.main import app
+from pipeline.config import MetricsSettings, ServicePorts, Settings
 from tests.project.repository import ROOT
 
 SERVICES = {"kafka", "archive", "score", "notify"}
@@ -15,6 +19,11 @@ SERVICES = {"kafka", "archive", "score", "notify"}
 
 def compose() -> dict[str, Any]:
     document: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    return document
+
+
+def deploy_settings() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "eddyline.yaml").read_text(encoding="utf-8"))
     return document
 
 
@@ -33,6 +42,27 @@ def test_every_service_is_watched_restarted_and_waits_for_kafka() -> None:
         assert service["restart"] == "unless-stopped", name
         if name != "kafka":
             assert service["depends_on"] == {"kafka": {"condition": "service_healthy"}}, name
+
+
+def test_health_is_asked_and_published_on_the_port_that_each_service_serves() -> None:
+    metrics = MetricsSettings.model_validate(deploy_settings()["metrics"])
+    services = compose()["services"]
+    exposed = (ROOT / "Dockerfile").read_text(encoding="utf-8").partition("\nEXPOSE ")[2].splitlines()[0].split()
+    for service in ServicePorts:
+        port, described = str(metrics.port_of(service)), services[service.name.lower()]
+        assert f"http://127.0.0.1:{port}/healthz" in described["healthcheck"]["test"][-1]
+        assert [published.split(":")[-1] for published in described["ports"]] == [port]
+        assert port in exposed
+        compile(described["healthcheck"]["test"][-1], service.name, "exec")
+
+
+def test_every_service_is_a_command_that_starts_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "configure_logs", lambda **settings: None)  # it would outlive the runner's stderr
+    for name in SERVICES - {"kafka"}:
+        command = compose()["services"][name]["command"]
+        done = CliRunner().invoke(app, [*command[:-1], str(ROOT / "no-such-folder" / "eddyline.yaml")])
+        assert isinstance(done.exception, SystemExit), done.exception
+        assert "no-such-folder" in done.output, f"{name} did not come as far as its settings: {done.output}"
 
 
 def test_nothing_is_published_beyond_this_machine() -> None:
@@ -57,7 +87,7 @@ def test_the_broker_is_the_one_that_the_tests_run() -> None:
 
 
 def test_the_settings_of_the_services_are_valid_and_lie_in_the_volume() -> None:
-    settings = Settings.model_validate(yaml.safe_load((ROOT / "deploy" / "eddyline.yaml").read_text(encoding="utf-8")))
+    settings = Settings.model_validate(deploy_settings())
     kafka = compose()["services"]["kafka"]["environment"]
     assert f"INTERNAL://{settings.kafka.bootstrap[0]}" in kafka["KAFKA_ADVERTISED_LISTENERS"]
     assert all("/var/lib/eddyline/" in place for place in (settings.lake, settings.models, settings.catalogue))

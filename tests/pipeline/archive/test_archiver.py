@@ -77,6 +77,8 @@ def test_rejects_are_counted_and_their_offsets_passed(tmp_path: Path) -> None:
     bench.finish(archiver)
     assert archiver.progress.rejects == 5
     assert archiver.progress.events == 10
+    assert archiver.progress.archived == 5
+    assert archiver.progress.bytes > 0
     assert bench.offsets() == [0, 1, 2, 3, 4]
     bench.finish(again := bench.archiver())
     assert again.progress.events == 0

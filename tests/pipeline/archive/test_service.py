@@ -1,6 +1,10 @@
 """Several streams in one process: their heartbeats, their end, and what one's failure does to the others."""
 
+import json
+import socket
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +14,11 @@ from detectors.columns import Kind, Role
 from pipeline.archive.service import run_archivers
 from pipeline.catalogue import Catalogue, WorkerBeat
 from pipeline.clock import SystemClock
-from pipeline.config import BudgetSpec, ColumnSpec, Settings, StreamSpec
+from pipeline.config import BudgetSpec, ColumnSpec, MetricsSettings, ServicePorts, Settings, StreamSpec
 from pipeline.errors import ConfigError
 from pipeline.kafka.port import OutRecord
 from pipeline.lake import Lake
+from tests.alerts.notify.receiver import free_port
 from tests.fakes import MemoryBroker
 
 
@@ -32,8 +37,11 @@ def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
 class Running(threading.Thread):
     """The service on a thread."""
 
-    def __init__(self, broker: MemoryBroker, lake: Lake, catalogue: Catalogue, streams: list[str]) -> None:
+    def __init__(
+        self, broker: MemoryBroker, lake: Lake, catalogue: Catalogue, streams: list[str], *, port: int = 0
+    ) -> None:
         super().__init__(daemon=True)
+        self.port = port
         self.asked, self.error = threading.Event(), ""
         self._arguments = broker, lake, catalogue, streams
 
@@ -41,7 +49,7 @@ class Running(threading.Thread):
         broker, lake, catalogue, streams = self._arguments
         try:
             run_archivers(
-                Settings(),
+                Settings(metrics=MetricsSettings(port=self.port)),
                 [spec(s) for s in streams],
                 broker=broker,
                 lake=lake,
@@ -94,3 +102,61 @@ def test_one_streams_failure_ends_the_process_in_order_and_stays_visible(tmp_pat
     running.join(60)
     assert "two-topic of stream two does not exist" in running.error
     assert [(b.stream, "does not exist" in b.state["last_error"]) for b in catalogue.workers()] == [("two", True)]
+
+
+def answer(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_metrics_and_health_tell_what_is_archived_and_what_is_not(tmp_path: Path, catalogue: Catalogue) -> None:
+    broker, lake, port = MemoryBroker(), Lake(tmp_path / "lake"), free_port()
+    for stream in ("one", "two"):
+        broker.add_topic(f"{stream}-topic")
+    for n in range(5):
+        broker.append(OutRecord("one-topic", b'{"value": %d}' % n))
+    broker.append(OutRecord("one-topic", b"not json"))
+    for _ in range(200):
+        broker.append(OutRecord("two-topic", b"not json"))
+    running = Running(broker, lake, catalogue, ["one", "two"], port=port - ServicePorts.ARCHIVE)
+    running.start()
+    waiting = threading.Event()
+    for _ in range(600):
+        if any(b.state["paused"] for b in catalogue.workers()) and any(b.state["events"] for b in catalogue.workers()):
+            break
+        waiting.wait(0.05)
+    status, text = answer(port, "/metrics")
+    assert status == 200
+    for line in (
+        'eddyline_archive_read_events_total{stream="one"} 6.0',
+        'eddyline_archive_rejects_total{stream="one"} 1.0',
+        'eddyline_archive_open_events{stream="one"} 5.0',
+        'eddyline_archive_events_total{stream="one"} 0.0',
+        'eddyline_archive_lag_events{stream="one"} 0.0',
+        'eddyline_archive_paused{stream="one"} 0.0',
+        'eddyline_archive_paused{stream="two"} 1.0',
+    ):
+        assert line in text
+    assert answer(port, "/healthz") == (200, '{"status": "ok", "reasons": {}}')
+    status, text = answer(port, "/readyz")
+    assert status == 503
+    assert list(json.loads(text)["reasons"]) == ["two"]
+    running.asked.set()
+    running.join(60)
+
+
+def test_a_taken_port_is_said_before_anything_is_archived(tmp_path: Path, catalogue: Catalogue) -> None:
+    broker, lake, port = MemoryBroker(), Lake(tmp_path / "lake"), free_port()
+    broker.add_topic("one-topic")
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", port))
+        held.listen()
+        running = Running(broker, lake, catalogue, ["one"], port=port - ServicePorts.ARCHIVE)
+        running.start()
+        running.join(60)
+    assert f"127.0.0.1:{port}" in running.error
+    assert "metrics.port" in running.error
+    assert catalogue.workers() == []
