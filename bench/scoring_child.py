@@ -1,6 +1,6 @@
 """Child processes of the scoring benchmark, so that each measure has a process of its own.
 
-`python -m bench.scoring_child CONFIG STREAM score|bare|model EVENTS` prints one JSON object.
+`python -m bench.scoring_child CONFIG STREAM score|rss|bare|model EVENTS` prints one JSON object.
 """
 
 import json
@@ -39,6 +39,31 @@ def score(context: Context, stream: str, events: int) -> dict[str, float]:
         "alerts": status.alerts,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
+
+
+def rss(context: Context, stream: str, events: int) -> dict[str, float]:
+    """Resident memory of a scoring process as it works through its events."""
+    from pipeline.scoring.process import WorkerProcess
+
+    process = WorkerProcess(context, [stream])
+    process.start()
+    status, wait, started = process.workers[0].status, threading.Event(), time.monotonic()
+    marks, found = {"hundred_thousand_mb": 100_000, "million_mb": 1_000_000, "end_mb": events}, dict[str, float]()
+    while "end_mb" not in found:
+        wait.wait(0.01)
+        check(process.workers[0].failure, started)
+        for name, at in marks.items():
+            if name not in found and status.events >= min(at, events):
+                found[name] = resident_mb()
+    process.close()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return found | {"peak_mb": peak, "flagged": status.flagged}
+
+
+def resident_mb() -> float:
+    """Memory this process holds now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1024 / 1024
 
 
 def check(failure: Exception | None, started: float) -> None:
@@ -102,5 +127,5 @@ def model(context: Context, stream: str, events: int) -> dict[str, float]:
 
 if __name__ == "__main__":
     config, stream, what, events = sys.argv[1:5]
-    measure = {"score": score, "bare": bare, "model": model}[what]
+    measure = {"score": score, "rss": rss, "bare": bare, "model": model}[what]
     sys.stdout.write(json.dumps(measure(load(Path(config)), stream, int(events))) + "\n")

@@ -60,9 +60,11 @@ class Tail:
 
     def probability(self, scores: FloatArray) -> FloatArray:
         """P(a normal row scores above), (N,); strictly decreasing beyond the last knot."""
-        beyond = np.maximum(scores - self.scores[-1], 0.0)
-        far = Pareto(scale=self.scale, shape=self.shape).log_survival(beyond)
-        return np.asarray(np.exp(np.interp(scores, self.scores, self.log_survival) + far), dtype=np.float64)
+        log_survival = np.interp(scores, self.scores, self.log_survival)
+        beyond = np.flatnonzero(scores > self.scores[-1])
+        far = Pareto(scale=self.scale, shape=self.shape).log_survival(scores[beyond] - self.scores[-1])
+        log_survival[beyond] += far
+        return np.asarray(np.exp(log_survival), dtype=np.float64)
 
     def score_at(self, log_survival: float) -> float:
         """The score that normal rows exceed with that probability, beyond the last knot."""

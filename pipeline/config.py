@@ -9,7 +9,7 @@ from enum import IntEnum, StrEnum
 from typing import Annotated, Literal
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from detectors.budget import Counted
 from detectors.columns import ARROW_TYPES, Kind, Role, make_field
@@ -321,6 +321,13 @@ class Settings(Frozen):
     streams: str = "streams"
     """Folder of stream specs."""
     metrics: MetricsSettings = MetricsSettings()
+
+    @field_validator("lake", "models", "streams")
+    @classmethod
+    def _local_only(cls, folder: str) -> str:
+        if "://" in folder:
+            raise ValueError(f"{folder.split('://')[0]}:// is not supported yet: name a local folder")
+        return folder
 
 
 def environment_secret(variable: str) -> bytes:

@@ -95,7 +95,7 @@ _BUDGET = (
     "budget:",
 )
 _REST = (
-    "# Further settings and their defaults:",
+    "# Some further settings; docs/guide.md has all of them with their defaults:",
     "# alerts:",
     "#   group_gap_seconds: 300      # flagged events of one key closer than this are one alert",
     "#   silence_seconds: 600        # alert when the topic brings nothing for so long",

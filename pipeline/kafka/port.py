@@ -4,7 +4,7 @@ Events cross it as `Block`s: the records of one partition as parallel sequences,
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -48,6 +48,17 @@ class Block:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def cut(self, start: int, stop: int) -> "Block":
+        """The records from index `start` up to, not including, `stop`."""
+        return replace(
+            self,
+            offsets=self.offsets[start:stop],
+            timestamps_ms=self.timestamps_ms[start:stop],
+            keys=self.keys[start:stop],
+            values=self.values[start:stop],
+            headers=self.headers[start:stop],
+        )
 
 
 class GroupMetadata(Protocol):

@@ -20,7 +20,10 @@ BEAT_SECONDS = 2.0
 
 
 class Heartbeat(threading.Thread):
-    """Beats until stopped, then removes its rows. A catalogue that is away is said once and does not stop scoring."""
+    """Beats until stopped, then removes its rows unless it failed.
+
+    A catalogue that is away is said once and does not stop scoring.
+    """
 
     def __init__(
         self,
@@ -79,7 +82,8 @@ class Heartbeat(threading.Thread):
             self._away = True
 
     def stop(self) -> None:
-        """Stop beating; a worker that stopped on purpose leaves no row behind."""
+        """Stop beating. A worker that stopped on purpose leaves no row behind; one that failed leaves its reason."""
         self._stop_event.set()
         self.join()
-        self._try(self._forget)
+        failed = any(worker.failure is not None for worker in self._workers)
+        self._try(self.beat if failed else self._forget)

@@ -3,7 +3,7 @@
 A worker notes each batch before it decodes it and clears the note once it is committed. A note found at start is a
 death. After three deaths at one offset the batch is cut down at every further death until a single record is left,
 and that one goes to the dead-letter topic unread. The file survives the process, not the machine, and need not:
-a machine's crash is not a record's fault.
+a machine's crash is not a record's fault. Where it cannot be written (disk full) scoring goes on without it.
 """
 
 import json
@@ -13,7 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
+import structlog
+
 from pipeline.kafka.port import TopicPartition
+
+log = structlog.get_logger()
 
 DEATHS_BEFORE_SUSPICION = 3
 SHRINK_FACTOR = 8
@@ -49,6 +53,7 @@ class CrashLedger:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._deaths: dict[str, _Deaths] = {}
+        self._writable = True
 
     def load(self) -> dict[TopicPartition, Suspect]:
         """Count what was under way at the last death, and say what to be careful with."""
@@ -92,15 +97,21 @@ class CrashLedger:
     def _read(self) -> "_Document":
         try:
             document = json.loads(self._path.read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
+        except (OSError, json.JSONDecodeError):
             return _Document(under_way={}, deaths={})  # never written, or cut short by the machine's crash
         return _Document(under_way=document["under_way"], deaths=document["deaths"])
 
     def _write(self, under_way: dict[str, _Note]) -> None:
         temporary = self._path.with_suffix(".tmp")
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps({"under_way": under_way, "deaths": self._deaths}))
-        os.replace(temporary, self._path)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps({"under_way": under_way, "deaths": self._deaths}))
+            os.replace(temporary, self._path)
+            self._writable = True
+        except OSError as error:
+            if self._writable:
+                log.warning("a deadly event could not be found while this file cannot be written", error=str(error))
+            self._writable = False
 
 
 class _Document(TypedDict):

@@ -1,6 +1,7 @@
 """What leaves a scorer, as records: scores (one Arrow record per batch and partition, split when large) and alerts."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -9,9 +10,10 @@ import pyarrow as pa
 from detectors.base import FloatArray
 from pipeline.alerts.model import Alert
 from pipeline.alerts.wire import encode_alert
+from pipeline.codecs.base import Int32Array
 from pipeline.config import StreamSpec
-from pipeline.intake import Taken
-from pipeline.kafka.port import OutRecord, TopicPartition
+from pipeline.kafka.port import Int64Array, OutRecord, TopicPartition
+from pipeline.scoring.forward import ScoredPiece
 
 SCORES_SCHEMA_VERSION = 1
 ROWS_PER_RECORD = 25_000
@@ -29,17 +31,33 @@ SCORES_SCHEMA = pa.schema(
 )
 
 
-def score_records(
-    spec: StreamSpec,
-    source: TopicPartition,
-    model_id: str,
-    taken: Taken,
-    scores: FloatArray,
-    tail_probability: FloatArray,
-    flags: npt.NDArray[np.bool_],
-) -> Iterator[OutRecord]:
-    """The scores of one partition's rows, in order. All arrays have shape (B,)."""
-    if not len(scores):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where one partition's scored rows lie and what they scored. All arrays have shape (B,)."""
+
+    offsets: Int64Array
+    rows: Int32Array
+    time_ms: Int64Array
+    scores: FloatArray
+    tail: FloatArray
+    flags: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, pieces: Sequence[ScoredPiece]) -> "Places":
+        """The places of consecutive pieces."""
+        return cls(
+            offsets=np.concatenate([p.taken.offsets for p in pieces]),
+            rows=np.concatenate([p.taken.rows for p in pieces]),
+            time_ms=np.concatenate([p.taken.time_ms for p in pieces]),
+            scores=np.concatenate([p.scores_B for p in pieces]),
+            tail=np.concatenate([p.tail_B for p in pieces]),
+            flags=np.concatenate([p.flags_B for p in pieces]),
+        )
+
+
+def score_records(spec: StreamSpec, source: TopicPartition, model_id: str, places: Places) -> Iterator[OutRecord]:
+    """The scores of one partition's rows, in order."""
+    if not len(places.scores):
         return
     metadata = {
         "eddyline.version": str(SCORES_SCHEMA_VERSION),
@@ -48,17 +66,15 @@ def score_records(
         "eddyline.partition": str(source.partition),
         "eddyline.model": model_id,
     }
-    batch = pa.record_batch(
-        [
-            pa.array(taken.offsets),
-            pa.array(taken.rows),
-            pa.array(taken.time_ms),
-            pa.array(scores.astype(np.float32)),
-            pa.array(tail_probability.astype(np.float32)),
-            pa.array(flags),
-        ],
-        schema=SCORES_SCHEMA.with_metadata(metadata),
-    )
+    columns = [
+        pa.array(places.offsets),
+        pa.array(places.rows),
+        pa.array(places.time_ms),
+        pa.array(places.scores.astype(np.float32)),
+        pa.array(places.tail.astype(np.float32)),
+        pa.array(places.flags),
+    ]
+    batch = pa.record_batch(columns, schema=SCORES_SCHEMA.with_metadata(metadata))
     for start in range(0, batch.num_rows, ROWS_PER_RECORD):
         yield OutRecord(spec.scores_topic, to_ipc(batch.slice(start, ROWS_PER_RECORD)), partition=source.partition)
 

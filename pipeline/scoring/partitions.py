@@ -1,6 +1,5 @@
 """What a scorer holds for one partition, and how it gets it back after a crash or a change of owner."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -32,8 +31,6 @@ class PartitionState:
     """Events since the share of rejects was last forgotten."""
     rejected: dict[str, int] = field(default_factory=dict)
     """Rejects among them, by reason."""
-    active_seconds: float = field(default_factory=time.monotonic)
-    """When it last brought something, on the process's monotonic clock."""
 
     def committed(self) -> Committed:
         """The position as it is committed: with the topic's incarnation."""

@@ -50,11 +50,11 @@ class Caution:
             suspect = self._suspects.get(block.source)
             first = int(block.offsets[start])
             if suspect is None or first >= suspect.end:
-                yield Part(batch=_with(batch, (_cut(block, start, len(block)),)))
+                yield Part(batch=_with(batch, (block.cut(start, len(block)),)))
                 return
             poison = suspect.limit == 0 and first == suspect.start
             stop = min(len(block), start + max(1, suspect.limit))
-            yield Part(batch=_with(batch, (_cut(block, start, stop),)), poison=poison)
+            yield Part(batch=_with(batch, (block.cut(start, stop),)), poison=poison)
             start = stop
 
     def passed(self, positions: Mapping[TopicPartition, int]) -> None:
@@ -67,13 +67,3 @@ class Caution:
 
 def _with(batch: Batch, blocks: tuple[Block, ...]) -> Batch:
     return Batch(blocks=blocks, group=batch.group, epoch=batch.epoch, bytes=batch.bytes)
-
-
-def _cut(block: Block, start: int, stop: int) -> Block:
-    return Block(
-        source=block.source,
-        offsets=block.offsets[start:stop],
-        timestamps_ms=block.timestamps_ms[start:stop],
-        keys=block.keys[start:stop],
-        values=block.values[start:stop],
-    )

@@ -7,6 +7,7 @@ does not pass it, and a revocation waits (for a bounded time) for the one inside
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -101,6 +102,9 @@ class Poller(threading.Thread):
         self._offsets_to_commit: dict[TopicPartition, Committed] = {}
         self._owned: frozenset[TopicPartition] = frozenset()
         self._group: GroupMetadata | None = None
+        self.idle_since: float | None = None
+        """When polls began to come back empty (monotonic seconds): the partitions were read to their ends. None while
+        events come, fetching is paused, or the broker is away."""
         self.failure: Exception | None = None
         self.trouble: str | None = None
         self.gaps: list[Gap] = []
@@ -223,13 +227,17 @@ class Poller(threading.Thread):
             polled = self._source.poll(timeout_seconds=POLL_SECONDS, max_records=self._poll_records)
             self.trouble = None
             self._group = polled.group
+            if polled.blocks or self._paused:
+                self.idle_since = None
+            elif self.idle_since is None:
+                self.idle_since = time.monotonic()
             if polled.blocks:
                 self._enqueue(polled.blocks, polled.group)
         except DataGapError as gap:
             self.gaps.extend(gap.gaps)
             log.error("events lost before they were read", gaps=str(gap))
         except BrokerUnavailableError as error:
-            self.trouble = str(error)
+            self.trouble, self.idle_since = str(error), None
             log.warning("broker unavailable, retrying", error=str(error), retry_seconds=RETRY_SECONDS)
             with self._changed:
                 self._changed.wait(RETRY_SECONDS)

@@ -1,64 +1,67 @@
-"""Scores one batch of one stream: blocks in, output records and staged state out. No Kafka, no threads.
+"""Scores one batch of one stream: blocks in, output records and staged state out. No Kafka.
 
-One forward pass a batch, across keys and partitions; reasons are worked out for flagged rows only.
-Shape legend: B rows of the batch, all partitions together, each partition's rows side by side.
+`forward.py` decodes and scores; here the scores become records, and flagged rows become changes of the partitions'
+alert state. Shape legend: B rows of one partition in the batch.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from detectors.base import Reason
 from detectors.columns import Role, names_with_role
 from pipeline.alerts.model import Flagged
 from pipeline.alerts.staged import Staged
 from pipeline.config import StreamSpec
 from pipeline.deadletters import dead_letter_records
-from pipeline.intake import Intake, Taken
+from pipeline.intake import Intake
 from pipeline.kafka.port import Block, OutRecord, TopicPartition
 from pipeline.model_store import Bundle
-from pipeline.scoring.output import alert_records, changelog_records, score_records
+from pipeline.scoring.forward import Forward, ScoredPiece
+from pipeline.scoring.output import Places, alert_records, changelog_records, score_records
 from pipeline.scoring.partitions import PartitionState
 
-REASONS_PER_EVENT = 5
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Scored:
     """What a batch came to, before the transaction that makes it true."""
 
-    records: list[OutRecord]
-    staged: list[tuple[PartitionState, Staged]]
-    positions: dict[TopicPartition, int]
-    events: int
-    rejects: dict[TopicPartition, dict[str, int]]
+    records: list[OutRecord] = field(default_factory=list)
+    staged: list[tuple[PartitionState, Staged]] = field(default_factory=list)
+    positions: dict[TopicPartition, int] = field(default_factory=dict)
+    events: int = 0
+    rejects: dict[TopicPartition, dict[str, int]] = field(default_factory=dict)
     """By partition and reason."""
-    flagged: int
-    late: int
-    unknown_fields: frozenset[str]
-    absent_columns: frozenset[str]
-    oldest_time_ms: int | None
-    newest_time_ms: int | None
-    oldest_append_ms: int | None
-    seen: dict[TopicPartition, int]
+    seen: dict[TopicPartition, int] = field(default_factory=dict)
     """Events of each partition, rejects included."""
-
-    def events_in(self, source: TopicPartition) -> int:
-        """Events of a partition, rejects included."""
-        return self.seen[source]
-
-
-@dataclass(slots=True)
-class _Tally:
-    rejects: dict[TopicPartition, dict[str, int]]
-    late: int = 0
     flagged: int = 0
-    unknown: frozenset[str] = frozenset()
+    late: int = 0
+    unknown_fields: frozenset[str] = frozenset()
+    absent_columns: frozenset[str] = frozenset()
+    """Columns the model was trained on that brought no value in the whole batch."""
+    oldest_time_ms: int | None = None
+    newest_time_ms: int | None = None
+    oldest_append_ms: int | None = None
+
+    def count(self, piece: ScoredPiece) -> None:
+        """Count a piece's events and rejects."""
+        source, taken = piece.block.source, piece.taken
+        reasons = self.rejects.setdefault(source, {})
+        for reject in taken.rejects:
+            reasons[reject.reason.value] = reasons.get(reject.reason.value, 0) + 1
+        self.events += taken.batch.num_rows
+        self.seen[source] = self.seen.get(source, 0) + taken.batch.num_rows + len(taken.rejects)
+        self.flagged += len(piece.flagged)
+        self.unknown_fields |= taken.unknown_fields
+        self.positions[source] = piece.block.next_offset
+        oldest = int(piece.block.timestamps_ms[0])
+        self.oldest_append_ms = oldest if self.oldest_append_ms is None else min(self.oldest_append_ms, oldest)
+        if len(taken.time_ms):
+            low, high = int(taken.time_ms.min()), int(taken.time_ms.max())
+            self.oldest_time_ms = low if self.oldest_time_ms is None else min(self.oldest_time_ms, low)
+            self.newest_time_ms = high if self.newest_time_ms is None else max(self.newest_time_ms, high)
 
 
 class StreamScorer:
@@ -66,9 +69,9 @@ class StreamScorer:
 
     def __init__(self, spec: StreamSpec) -> None:
         self.spec = spec
-        self._intake = Intake(spec)
-        self._labels = frozenset(names_with_role(spec.schema(), Role.LABEL))
+        self._forward = Forward(Intake(spec), frozenset(names_with_role(spec.schema(), Role.LABEL)))
         self._keys = spec.columns_with(Role.KEY)
+        self._late_ms = round(spec.scoring.late_seconds * 1000)
 
     def score(
         self,
@@ -83,87 +86,37 @@ class StreamScorer:
 
         With `poison`, the records are dead-lettered without being decoded.
         """
-        tally, records = _Tally(rejects={}), list[OutRecord]()
-        by_partition: dict[TopicPartition, list[Taken]] = {}
-        for block in blocks:
-            taken = self._intake.refuse(block) if poison else self._intake.take(block)
-            records += dead_letter_records(self.spec, block, taken.rejects)
-            counts = tally.rejects.setdefault(block.source, {})
-            for reject in taken.rejects:
-                counts[reject.reason.value] = counts.get(reject.reason.value, 0) + 1
-            tally.unknown |= taken.unknown_fields
-            by_partition.setdefault(block.source, []).append(taken)
-        parts = {source: _joined(pieces) for source, pieces in by_partition.items()}
-        staged = self._decide(parts, states, bundle, records, tally, now_ms)
-        oldest = [int(b.timestamps_ms[0]) for b in blocks if len(b)]
-        times = [t.time_ms for t in parts.values() if len(t.time_ms)]
-        return Scored(
-            records=records,
-            staged=staged,
-            positions={b.source: b.next_offset for b in blocks},
-            events=sum(t.batch.num_rows for t in parts.values()),
-            rejects=tally.rejects,
-            flagged=tally.flagged,
-            late=tally.late,
-            unknown_fields=tally.unknown,
-            absent_columns=frozenset(bundle.detector.feature_names) - frozenset(self.spec.schema().names),
-            oldest_time_ms=min((int(t.min()) for t in times), default=None),
-            newest_time_ms=max((int(t.max()) for t in times), default=None),
-            oldest_append_ms=min(oldest, default=None),
-            seen={s: t.batch.num_rows + len(t.rejects) for s, t in parts.items()},
-        )
+        scored = Scored()
+        parts: dict[TopicPartition, list[ScoredPiece]] = {}
+        absent: list[frozenset[str]] = []
+        for piece in self._forward.run(blocks, bundle, poison=poison):
+            scored.count(piece)
+            scored.records += dead_letter_records(self.spec, piece.block, piece.taken.rejects)
+            parts.setdefault(piece.block.source, []).append(piece)
+            if piece.taken.batch.num_rows:
+                absent.append(piece.taken.absent_columns)
+        if absent:
+            scored.absent_columns = frozenset.intersection(*absent) & frozenset(bundle.detector.feature_names)
+        for source, pieces in parts.items():
+            self._decide(states[source], pieces, bundle, scored, now_ms)
+        return scored
 
     def _decide(
-        self,
-        parts: Mapping[TopicPartition, Taken],
-        states: Mapping[TopicPartition, PartitionState],
-        bundle: Bundle,
-        records: list[OutRecord],
-        tally: _Tally,
-        now_ms: int,
-    ) -> list[tuple[PartitionState, Staged]]:
-        batch = pa.concat_batches([t.batch for t in parts.values()])
-        scores_B = bundle.detector.score(batch)
-        tail_B = bundle.threshold.tail_probability(scores_B)
-        flags_B = bundle.threshold.flags(scores_B)
-        flagged_rows = np.flatnonzero(flags_B)
-        reasons, events = self._explained(batch, flagged_rows, bundle)
-        tally.flagged = len(flagged_rows)
-        staged, start = [], 0
-        for source, taken in parts.items():
-            state, end = states[source], start + taken.batch.num_rows
-            rows = slice(start, end)
-            records += score_records(
-                self.spec, source, bundle.model_id, taken, scores_B[rows], tail_B[rows], flags_B[rows]
-            )
-            watermarks = _watermarks(taken.time_ms, state.watermark_ms)
-            tally.late += int(np.count_nonzero(taken.time_ms < watermarks - self.spec.scoring.late_seconds * 1000))
-            low, high = np.searchsorted(flagged_rows, (start, end))
-            flagged = [
-                self._flagged(
-                    taken, int(flagged_rows[i]) - start, watermarks, scores_B, tail_B, start, reasons[i], events[i]
-                )
-                for i in range(low, high)
-            ]
-            stage = self._observe(state, flagged, watermarks, bundle, now_ms)
-            records += alert_records(self.spec, stage.alerts)
-            records += changelog_records(self.spec, source.partition, stage.changelog)
-            staged.append((state, stage))
-            start = end
-        return staged
-
-    def _observe(
-        self,
-        state: PartitionState,
-        flagged: Sequence[Flagged],
-        watermarks: npt.NDArray[np.int64],
-        bundle: Bundle,
-        now_ms: int,
-    ) -> Staged:
-        if len(watermarks):
-            state.watermark_ms = int(watermarks[-1])
+        self, state: PartitionState, pieces: Sequence[ScoredPiece], bundle: Bundle, scored: Scored, now_ms: int
+    ) -> None:
+        """The records of one partition's rows, and what they change in its alerts."""
+        places = Places.of(pieces)
+        watermarks_B = _watermarks(places.time_ms, state.watermark_ms)
+        scored.late += int(np.count_nonzero(places.time_ms < watermarks_B - self._late_ms))
+        scored.records += score_records(self.spec, state.source, bundle.model_id, places)
+        flagged, start = list[Flagged](), 0
+        for piece in pieces:
+            flagged += self._flagged(piece, watermarks_B[start:])
+            start += piece.taken.batch.num_rows
+        if len(watermarks_B):
+            state.watermark_ms = int(watermarks_B[-1])
         at_threshold = bundle.threshold.tail_probability(np.array([bundle.threshold.nats]))
-        return state.engine.observe(
+        stage = state.engine.observe(
             flagged,
             watermark_ms=state.watermark_ms or 0,
             now_ms=now_ms,
@@ -171,40 +124,28 @@ class StreamScorer:
             threshold_nats=bundle.threshold.nats,
             threshold_probability=float(at_threshold[0]),
         )
+        scored.records += alert_records(self.spec, stage.alerts)
+        scored.records += changelog_records(self.spec, state.source.partition, stage.changelog)
+        scored.staged.append((state, stage))
 
-    def _explained(
-        self, batch: pa.RecordBatch, rows: npt.NDArray[np.int64], bundle: Bundle
-    ) -> tuple[list[tuple[Reason, ...]], list[dict[str, Any]]]:
-        """Reasons and plain values of the flagged rows."""
-        if not len(rows):
-            return [], []
-        flagged = batch.take(pa.array(rows))
-        shown = flagged.select([n for n in flagged.schema.names if n not in self._labels])
-        return bundle.detector.explain(flagged, top=REASONS_PER_EVENT), [_plain(e) for e in shown.to_pylist()]
-
-    def _flagged(
-        self,
-        taken: Taken,
-        row: int,
-        watermarks: npt.NDArray[np.int64],
-        scores_B: npt.NDArray[np.float64],
-        tail_B: npt.NDArray[np.float64],
-        start: int,
-        reasons: tuple[Reason, ...],
-        event: dict[str, Any],
-    ) -> Flagged:
-        return Flagged(
-            offset=int(taken.offsets[row]),
-            row=int(taken.rows[row]),
-            time_ms=int(taken.time_ms[row]),
-            append_time_ms=int(taken.append_ms[row]),
-            key=self.key_of(event),
-            score_nats=float(scores_B[start + row]),
-            tail_probability=float(tail_B[start + row]),
-            reasons=reasons,
-            event=event,
-            watermark_ms=int(watermarks[row]),
-        )
+    def _flagged(self, piece: ScoredPiece, watermarks_B: npt.NDArray[np.int64]) -> list[Flagged]:
+        """A piece's flagged rows, as the alert engine takes them."""
+        taken = piece.taken
+        return [
+            Flagged(
+                offset=int(taken.offsets[f.row]),
+                row=int(taken.rows[f.row]),
+                time_ms=int(taken.time_ms[f.row]),
+                append_time_ms=int(taken.append_ms[f.row]),
+                key=self.key_of(f.event),
+                score_nats=float(piece.scores_B[f.row]),
+                tail_probability=float(piece.tail_B[f.row]),
+                reasons=f.reasons,
+                event=f.event,
+                watermark_ms=int(watermarks_B[f.row]),
+            )
+            for f in piece.flagged
+        ]
 
     def key_of(self, event: Mapping[str, Any]) -> str | None:
         """The entity an event belongs to; several key columns are joined. None for a stream without keys."""
@@ -212,20 +153,9 @@ class StreamScorer:
             return None
         return " / ".join("" if event.get(k) is None else str(event[k]) for k in self._keys)
 
-
-def _joined(pieces: Sequence[Taken]) -> Taken:
-    """Consecutive pieces of one partition as one."""
-    if len(pieces) == 1:
-        return pieces[0]
-    return Taken(
-        batch=pa.concat_batches([p.batch for p in pieces]),
-        offsets=np.concatenate([p.offsets for p in pieces]),
-        rows=np.concatenate([p.rows for p in pieces]),
-        append_ms=np.concatenate([p.append_ms for p in pieces]),
-        time_ms=np.concatenate([p.time_ms for p in pieces]),
-        rejects=tuple(r for p in pieces for r in p.rejects),
-        unknown_fields=frozenset().union(*(p.unknown_fields for p in pieces)),
-    )
+    def close(self) -> None:
+        """End the decoding thread."""
+        self._forward.close()
 
 
 def _watermarks(time_ms: npt.NDArray[np.int64], before: int | None) -> npt.NDArray[np.int64]:
@@ -234,8 +164,3 @@ def _watermarks(time_ms: npt.NDArray[np.int64], before: int | None) -> npt.NDArr
         return time_ms
     running = np.maximum.accumulate(time_ms)
     return running if before is None else np.maximum(running, before)
-
-
-def _plain(event: dict[str, Any]) -> dict[str, Any]:
-    """Times as ISO 8601, everything else as it is."""
-    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in event.items()}

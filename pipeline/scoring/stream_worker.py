@@ -122,6 +122,7 @@ class StreamWorker(threading.Thread):
             self._poller.join(DRAIN_SECONDS)
             self._output.close()
             self._admin.close()
+            self._scorer.close()
 
     def _step(self, timeout_seconds: float = TAKE_SECONDS) -> bool:
         """Take and handle one item. False when there was none."""
@@ -150,7 +151,7 @@ class StreamWorker(threading.Thread):
         self.status.last_error = why
         self._metrics.transactions.labels(result="aborted").inc()
         self._states.clear()
-        self._poller.rewind()
+        self._poller.rewind(hold=self._waiting_for_model or self.status.paused is not None)
 
     # -- assignments ---------------------------------------------------------------------------------------------
 
@@ -206,10 +207,18 @@ class StreamWorker(threading.Thread):
             return False
         for state, staged in scored.staged:
             state.engine.commit(staged)
-            state.active_seconds = self._clock.monotonic()
         self.status.scored(scored)
         self._metrics.scored(scored, now_ms=self._clock.now_ms())
+        for state, _ in scored.staged:
+            self._say_it_fits_again(state, batch.epoch)
         return True
+
+    def _say_it_fits_again(self, state: PartitionState, epoch: int) -> None:
+        """Resolve the page of a partition whose events are committed again."""
+        if state.rejects.is_open:
+            staged = state.rejects.resumed(offset=state.position, now_ms=self._clock.now_ms())
+            self._publish(state, staged, epoch)
+            state.rejects.commit(staged)
 
     def _rejects_too_many(self, scored: Scored, epoch: int) -> bool:
         """Pause the stream instead of dead-lettering a whole topic. Nothing of the batch is committed."""
@@ -217,7 +226,7 @@ class StreamWorker(threading.Thread):
             return False
         for source, reasons in scored.rejects.items():
             state = self._states[source]
-            verdict = too_many(state, scored.events_in(source), reasons, self.spec.scoring.max_rejected_share)
+            verdict = too_many(state, scored.seen[source], reasons, self.spec.scoring.max_rejected_share)
             if verdict is None:
                 continue
             staged = state.rejects.paused(
@@ -245,6 +254,7 @@ class StreamWorker(threading.Thread):
         self._next_idle = now + IDLE_CHECK_SECONDS
         self.status.gaps = len(self._poller.gaps)
         self.status.trouble = self._poller.trouble
+        self.status.joined |= self._poller.group is not None  # a spare worker has joined too, without partitions
         if self._waiting_for_model and self._champions.current(self.spec.stream) is not None:
             self._waiting_for_model = False
             self.status.waiting = None
@@ -268,7 +278,9 @@ class StreamWorker(threading.Thread):
 
     def _tick(self, state: PartitionState, now: float, epoch: int) -> None:
         """Resolve alerts of a partition that went quiet, and watch the topic for silence."""
-        if state.engine.open_alerts and now - state.active_seconds > self.spec.alerts.group_gap_seconds:
+        idle_since = self._poller.idle_since
+        quiet_seconds = 0.0 if idle_since is None else now - idle_since
+        if state.engine.open_alerts and quiet_seconds > self.spec.alerts.group_gap_seconds:
             staged = state.engine.tick(now_ms=self._clock.now_ms())
             self._publish(state, staged, epoch)
             state.engine.commit(staged)

@@ -172,9 +172,9 @@ def test_a_threshold_comes_back_from_its_document() -> None:
 
 
 def test_a_budget_states_exactly_one_thing() -> None:
-    for bad in ({}, {"alerts_per_day": 1.0, "share_of_events": 0.1}, {"alerts_per_day": 0.0}, {"share_of_events": 0.6}):
+    for per_day, share in ((None, None), (1.0, 0.1), (0.0, None), (None, 0.6)):
         with pytest.raises(ValueError):
-            Budget(**bad)
+            Budget(alerts_per_day=per_day, share_of_events=share)
 
 
 def test_intervals_are_exact_poisson() -> None:

@@ -87,3 +87,11 @@ def test_deaths_at_different_offsets_are_bad_luck(tmp_path: Path) -> None:
 def test_a_file_cut_short_is_no_note(tmp_path: Path) -> None:
     (tmp_path / "slot.json").write_text('{"under_way": {"events:0": {"st')
     assert CrashLedger(tmp_path / "slot.json").load() == {}
+
+
+def test_scoring_goes_on_where_the_file_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file where a folder should be")
+    ledger = CrashLedger(tmp_path / "taken" / "slot.json")
+    assert ledger.load() == {}
+    ledger.begin({SOURCE: (0, 10, 10)})
+    ledger.done({SOURCE: 10})
