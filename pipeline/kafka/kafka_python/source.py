@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import structlog
 from kafka import ConsumerRebalanceListener, KafkaConsumer
 from kafka import TopicPartition as ClientPartition
 from kafka import errors as client_errors
@@ -19,11 +20,14 @@ from kafka.structs import OffsetAndMetadata
 from pipeline.config import KafkaSettings
 from pipeline.errors import DataGapError, FencedError, Gap
 from pipeline.kafka.kafka_python.admin import KafkaPythonAdmin
+from pipeline.kafka.kafka_python.admissions import Admissions
 from pipeline.kafka.kafka_python.connection import Options, translated
 from pipeline.kafka.kafka_python.records import Fields, use_fast_records
 from pipeline.kafka.port import Block, Committed, Polled, RebalanceListener, TopicPartition
 
-INCARNATION_CHECK_SECONDS = 3.0
+log = structlog.get_logger()
+
+CHECK_SECONDS = 3.0
 
 
 def consumer_options(settings: KafkaSettings, options: Options) -> Options:
@@ -77,22 +81,27 @@ class KafkaPythonSource:
         self, settings: KafkaSettings, options: Options, *, group: str, instance_id: str | None = None
     ) -> None:
         self._settings = settings
+        self._options = consumer_options(settings, options) | {"group_id": group, "group_instance_id": instance_id}
         self._admin = KafkaPythonAdmin(settings, options)
-        with translated(settings):
-            self._client = KafkaConsumer(
-                group_id=group, group_instance_id=instance_id, **consumer_options(settings, options)
-            )
-        use_fast_records(self._client)
         self._fenced = threading.Event()
-        _watch_heartbeats(self._client, self._fenced)
+        self._client = self._connected()
+        self._topics: tuple[str, ...] = ()
         self._listener: RebalanceListener | None = None
-        self._held: set[ClientPartition] = set()
+        self._admissions = Admissions()
         self._topic_ids: dict[str, str] = {}
-        self._next_check = time.monotonic() + INCARNATION_CHECK_SECONDS
+        self._next_check = time.monotonic() + CHECK_SECONDS
+
+    def _connected(self) -> KafkaConsumer:
+        with translated(self._settings):
+            client = KafkaConsumer(**self._options)
+            client.bootstrap(timeout_ms=self._timeout_ms)
+        use_fast_records(client)
+        _watch_heartbeats(client, self._fenced)
+        return client
 
     def subscribe(self, topics: Sequence[str], listener: RebalanceListener) -> None:
         """Join the group for these topics."""
-        self._listener = listener
+        self._topics, self._listener = tuple(topics), listener
         self._client.subscribe(list(topics), listener=_Listener(self))
 
     def poll(self, *, timeout_seconds: float, max_records: int) -> Polled:
@@ -102,11 +111,13 @@ class KafkaPythonSource:
                 raise client_errors.FencedInstanceIdError
             fetched = self._fetch(int(timeout_seconds * 1000), max_records)
             group = self._client.group_metadata()
-        if self._held:
-            self._admit()
-        elif time.monotonic() >= self._next_check:
+        admitted = [p for p, records in fetched.items() if records and self._admissions.is_admitted(p)]
+        self._admit()
+        if time.monotonic() >= self._next_check:
+            self._next_check = time.monotonic() + CHECK_SECONDS
+            self._check_heartbeat()
             self._check_incarnations()
-        blocks = tuple(to_block(TopicPartition(p.topic, p.partition), r) for p, r in fetched.items() if r)
+        blocks = tuple(to_block(TopicPartition(p.topic, p.partition), fetched[p]) for p in admitted)
         return Polled(blocks=blocks, group=group)
 
     def _fetch(self, timeout_ms: int, max_records: int) -> dict[ClientPartition, list[Any]]:
@@ -117,7 +128,7 @@ class KafkaPythonSource:
             return {}
 
     def _revoke(self, partitions: list[ClientPartition]) -> None:
-        self._held -= set(partitions)
+        self._admissions.revoked(partitions)
         if partitions and self._listener is not None:
             self._listener.on_revoked(_ours(partitions))
 
@@ -125,29 +136,46 @@ class KafkaPythonSource:
         if partitions:
             self._client.pause(*partitions)
             self._client.seek_to_beginning(*partitions)
-            self._held |= set(partitions)
+            self._admissions.assigned(partitions)
 
     def _admit(self) -> None:
-        """Set the positions of held partitions, tell the listener, and let their records come."""
-        ready = self._held & self._client.assignment()
-        self._held.clear()
-        if not ready:
+        """Set the positions of partitions newly assigned, tell the listener, and let their records come."""
+        assigned = self._client.assignment()
+        pending = {p: n for p, n in self._admissions.pending().items() if p in assigned}
+        if not pending:
             return
-        self._topic_ids |= self._incarnations({p.topic for p in ready})
+        self._topic_ids |= self._incarnations({p.topic for p in pending})
+        positions = {p: self.committed(TopicPartition(p.topic, p.partition)) for p in pending}
+        ready = self._admissions.admit(pending)
         for partition in ready:
-            committed = self.committed(TopicPartition(partition.topic, partition.partition))
+            committed = positions[partition]
             if committed is not None:
                 self._client.seek(partition, committed.offset)
+        if not ready:
+            return
         self._client.resume(*ready)  # nothing is fetched before the next poll, so the listener may still seek or pause
         if self._listener is not None:
             self._listener.on_assigned(_ours(ready))
+
+    def _check_heartbeat(self) -> None:
+        """Replace a client that has heard nothing from its group for two session timeouts: it lost its place long ago,
+        and has been seen to poll on without noticing."""
+        heartbeat = self._client._coordinator.heartbeat
+        heard = max(heartbeat.last_receive, heartbeat.last_reset)
+        if not self._admissions.everything() or time.monotonic() - heard < 2 * self._settings.session_timeout_ms / 1000:
+            return
+        log.warning("no word from the consumer group: joining it anew", topics=self._topics)
+        client, old = self._connected(), self._client
+        self._revoke(self._admissions.everything())
+        self._client = client
+        old.close(autocommit=False, timeout_ms=0)
+        client.subscribe(list(self._topics), listener=_Listener(self))
 
     def _incarnations(self, topics: Iterable[str]) -> dict[str, str]:
         return {name: info.topic_id for name, info in self._admin.describe(sorted(topics)).items()}
 
     def _check_incarnations(self) -> None:
         """A topic deleted and made anew between two metadata refreshes is treated as a new assignment."""
-        self._next_check = time.monotonic() + INCARNATION_CHECK_SECONDS
         assigned = self._client.assignment()
         now = self._incarnations({p.topic for p in assigned})
         anew = [p for p in assigned if p.topic in now and now[p.topic] != self._topic_ids.get(p.topic)]
@@ -161,7 +189,7 @@ class KafkaPythonSource:
         out_of_range = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
         stuck = [p for p in out_of_range if p in self._client.assignment()]
         self._check_incarnations()
-        if not stuck or self._held:
+        if not stuck or self._admissions.pending():
             return
         first = self.beginning_offsets([TopicPartition(p.topic, p.partition) for p in stuck])
         last = self.end_offsets([TopicPartition(p.topic, p.partition) for p in stuck])
@@ -179,7 +207,7 @@ class KafkaPythonSource:
 
     def assignment(self) -> frozenset[TopicPartition]:
         """The partitions now assigned and admitted."""
-        return _ours(p for p in self._client.assignment() if p not in self._held)
+        return _ours(p for p in self._client.assignment() if self._admissions.is_admitted(p))
 
     def pause(self, partitions: Sequence[TopicPartition]) -> None:
         """Fetch no more from these until resumed."""
@@ -188,8 +216,7 @@ class KafkaPythonSource:
 
     def resume(self, partitions: Sequence[TopicPartition]) -> None:
         """Undo `pause`."""
-        assigned = self._client.assignment()
-        self._client.resume(*(p for p in map(_client, partitions) if p in assigned and p not in self._held))
+        self._client.resume(*(_client(p) for p in self.assignment() & set(partitions)))
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Read `offset` next; does nothing for a partition no longer assigned."""
