@@ -23,6 +23,7 @@ from pipeline.kafka.kafka_python.admin import KafkaPythonAdmin
 from pipeline.kafka.kafka_python.admissions import Admissions
 from pipeline.kafka.kafka_python.connection import Options, translated
 from pipeline.kafka.kafka_python.records import Fields, use_fast_records
+from pipeline.kafka.kafka_python.repairs import see_joins_through, watch_heartbeats
 from pipeline.kafka.port import Block, Committed, Polled, RebalanceListener, TopicPartition
 
 log = structlog.get_logger()
@@ -96,7 +97,8 @@ class KafkaPythonSource:
             client = KafkaConsumer(**self._options)
             client.bootstrap(timeout_ms=self._timeout_ms)
         use_fast_records(client)
-        _watch_heartbeats(client, self._fenced)
+        see_joins_through(client)
+        watch_heartbeats(client, self._fenced)
         return client
 
     def subscribe(self, topics: Sequence[str], listener: RebalanceListener) -> None:
@@ -268,22 +270,6 @@ class KafkaPythonSource:
         """Stop. A static member does not leave its group by closing."""
         self._client.close(autocommit=False, timeout_ms=2_000)
         self._admin.close()
-
-
-def _watch_heartbeats(client: KafkaConsumer, fenced: threading.Event) -> None:
-    """Note when a heartbeat is answered with fencing: the client only logs it, stops its heartbeat, and would poll on
-    for ever without partitions."""
-    coordinator = client._coordinator
-    send = coordinator._send_heartbeat_request
-
-    async def watched() -> Any:
-        try:
-            return await send()
-        except client_errors.FencedInstanceIdError:
-            fenced.set()
-            raise
-
-    coordinator._send_heartbeat_request = watched
 
 
 def _client(partition: TopicPartition) -> ClientPartition:
