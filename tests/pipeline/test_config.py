@@ -1,5 +1,8 @@
 """Settings that are more than fields."""
 
+import subprocess
+import sys
+
 import pytest
 from pydantic import ValidationError
 
@@ -24,3 +27,9 @@ def test_the_highest_port_leaves_room_for_every_slot() -> None:
     assert highest.port_of(ServicePorts.NOTIFY, SLOTS - 1) == 65_535
     with pytest.raises(ValidationError):
         MetricsSettings(port=65_273)
+
+
+def test_reading_settings_loads_no_library_that_only_learning_needs() -> None:
+    code = "import sys, pipeline.yaml_files; print(*(n for n in ('scipy', 'torch', 'pandas') if n in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [], "every command reads its settings first"
