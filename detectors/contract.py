@@ -41,9 +41,9 @@ def _require(kept: bool, promise: str) -> None:
 
 
 def example(rows: int = ROWS, *, seed: int = 0) -> tuple[pa.Table, BoolArray]:
-    """A table of every kind of column with its labels: 3 % of rows break a relation, a range or a vocabulary."""
+    """A table of every kind of column with its labels: 1.5 % of rows break a relation, a range or a vocabulary."""
     g = np.random.default_rng(seed)
-    odd = g.random(rows) < 0.03
+    odd = g.random(rows) < 0.015
     shop = g.choice(["north", "south", "web"], rows, p=[0.5, 0.3, 0.2])
     amount = np.exp(g.normal(3.0, 0.4, rows) + (shop == "web"))
     amount = np.where(odd, amount * np.exp(g.normal(2.5, 0.3, rows)), amount)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import structlog
 
 from pipeline.errors import BrokerUnavailableError, DataGapError, FencedError, Gap
@@ -144,7 +145,7 @@ class Poller(threading.Thread):
         self._queued_records -= sum(b.records for b in joined)
         self._queued_bytes -= sum(b.bytes for b in joined)
         self._changed.notify_all()
-        blocks = tuple(block for b in joined for block in b.blocks)
+        blocks = _merged([block for b in joined for block in b.blocks])
         return Batch(blocks=blocks, group=joined[-1].group, epoch=first.epoch, bytes=size)
 
     @contextmanager
@@ -329,3 +330,21 @@ class Poller(threading.Thread):
             self._rewinds_asked += 1
             self._paused = False  # a new assignment comes unpaused; the next step pauses it again if need be
         log.info("partitions assigned", topic=self._topic, partitions=sorted(p.partition for p in self._owned))
+
+
+def _merged(blocks: Sequence[Block]) -> tuple[Block, ...]:
+    """One block a partition: many small ones would each be decoded by themselves."""
+    by_source: dict[TopicPartition, list[Block]] = {}
+    for block in blocks:
+        by_source.setdefault(block.source, []).append(block)
+    return tuple(parts[0] if len(parts) == 1 else _joined(parts) for parts in by_source.values())
+
+
+def _joined(parts: Sequence[Block]) -> Block:
+    return Block(
+        source=parts[0].source,
+        offsets=np.concatenate([p.offsets for p in parts]),
+        timestamps_ms=np.concatenate([p.timestamps_ms for p in parts]),
+        keys=[key for p in parts for key in p.keys],
+        values=[value for p in parts for value in p.values],
+    )
