@@ -33,27 +33,26 @@ def reasons(
 
     Without `chances` the expected values are those of the training rows as a whole.
     """
-    order_FB = np.argsort(-contributions_FB, axis=0, kind="stable")[:top]
-    arrays = [_typed(channel, column_of(batch, channel.column)) for channel in codec.channels]
-    marginals = [channel.marginal() for channel in codec.channels]
+    order_TB = np.argsort(-contributions_FB, axis=0, kind="stable")[:top]
     first_part = np.searchsorted(codec.column_of_part, np.arange(len(codec.names)))
-    found = []
-    for b in range(batch.num_rows):
-        row = []
-        for f in order_FB[:, b]:
-            channel = codec.channels[f]
-            outlook = marginals[f]
-            if chances is not None:
-                at = range(first_part[f], first_part[f] + len(channel.parts))
-                outlook = channel.outlook([chances[p][: codec.parts[p].classes, b].astype(np.float64) for p in at])
-            actual = arrays[f]
-            value = None if actual is None else actual[b].as_py()
-            row.append(_reason(channel, outlook, value, float(contributions_FB[f, b])))
-        found.append(tuple(row))
-    return found
+    found: list[list[Reason | None]] = [[None] * len(order_TB) for _ in range(batch.num_rows)]
+    for f in np.unique(order_TB):
+        channel = codec.channels[f]
+        places, rows = np.nonzero(order_TB == f)
+        parts = range(first_part[f], first_part[f] + len(channel.parts))
+        if chances is None or not parts:
+            outlooks = [channel.marginal()] * len(rows)
+        else:
+            outlooks = channel.outlooks([chances[p][: codec.parts[p].classes, rows] for p in parts])
+        values = _values(channel, column_of(batch, channel.column), rows)
+        notes = {value: channel.note(value) for value in set(values)}
+        nats = contributions_FB[f, rows].tolist()
+        for place, row, outlook, value, amount in zip(places, rows, outlooks, values, nats, strict=True):
+            found[row][place] = _reason(channel, outlook, value, amount, notes[value])
+    return [tuple(reason for reason in row if reason is not None) for row in found]
 
 
-def _reason(channel: Channel, outlook: Outlook, value: Any, nats: float) -> Reason:
+def _reason(channel: Channel, outlook: Outlook, value: Any, nats: float, note: str) -> Reason:
     return Reason(
         column=channel.column,
         contribution_nats=nats,
@@ -61,9 +60,12 @@ def _reason(channel: Channel, outlook: Outlook, value: Any, nats: float) -> Reas
         expected=outlook.expected,
         low=outlook.low,
         high=outlook.high,
-        note=channel.note(value),
+        note=note,
     )
 
 
-def _typed(channel: Channel, values: pa.Array | None) -> pa.Array | None:
-    return None if values is None else pc.cast(values, channel.arrow_type, safe=False)
+def _values(channel: Channel, values: pa.Array | None, rows: npt.NDArray[np.intp]) -> list[Any]:
+    if values is None:
+        return [None] * len(rows)
+    chosen: list[Any] = pc.cast(values.take(pa.array(rows)), channel.arrow_type, safe=False).to_pylist()
+    return chosen

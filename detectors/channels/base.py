@@ -22,6 +22,8 @@ Float32Array = npt.NDArray[np.float32]
 CodeArray = npt.NDArray[np.int16]
 """Small on purpose: codes are most of what a batch writes to memory. Vocabularies are capped well below 2¹⁵."""
 Value = float | str | bool | None
+PLAIN = (bool, str)
+"""Values that reasons carry as they are; a tuple, since a union is made anew at every check."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,13 +97,18 @@ class Channel(ABC):
     def outlook(self, chances: Sequence[FloatArray]) -> Outlook:
         """The expected value and the 5–95 % range under one probability vector (K,) for each part."""
 
+    def outlooks(self, chances: Sequence[npt.NDArray[Any]]) -> list[Outlook]:
+        """The outlook of each of B rows, under (K, B) probabilities for each part (at least one). Channels that are
+        often explained work it out for all rows at once."""
+        return [self.outlook([chance_KB[:, b] for chance_KB in chances]) for b in range(chances[0].shape[1])]
+
     @abstractmethod
     def note(self, value: Any) -> str:
         """What a value's numbers cannot say: "missing", "never seen in training", or nothing."""
 
     def shown(self, value: Any) -> Value:
         """A value of `arrow_type` as a reason carries it: a number, a truth, or text."""
-        if value is None or isinstance(value, bool | str):
+        if value is None or isinstance(value, PLAIN):
             return value
         number = float(value)
         return None if number != number else number

@@ -105,11 +105,18 @@ class LevelsChannel(Channel):
 
     def outlook(self, chances: Sequence[FloatArray]) -> Outlook:
         """The likeliest level; where that is the shared class, its most frequent level."""
-        best = int(np.argmax(chances[0]))
+        return self._likely(int(np.argmax(chances[0])))
+
+    def outlooks(self, chances: Sequence[npt.NDArray[Any]]) -> list[Outlook]:
+        """Many rows at once; each class's outlook is made once."""
+        best_B = np.argmax(chances[0], axis=0)
+        made = {int(best): self._likely(int(best)) for best in np.unique(best_B)}
+        return [made[best] for best in best_B.tolist()]
+
+    def _likely(self, best: int) -> Outlook:
         if best > self.head or best >= len(self.levels):
             return Outlook(expected=None)
-        level = self.levels[best]
-        return Outlook(expected=self.shown(level))
+        return Outlook(expected=self.shown(self.levels[best]))
 
     def shown(self, value: Any) -> Value:
         """Names stay names, also where they are written as numbers."""

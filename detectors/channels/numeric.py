@@ -182,22 +182,39 @@ class NumericChannel(Channel):
 
     def outlook(self, chances: Sequence[FloatArray]) -> Outlook:
         """The median of the likeliest bin, and the 5–95 % range of the distribution over bins."""
-        chance_K = chances[0][: self.missing]
-        best = int(np.argmax(chance_K))
-        if chance_K[best] < chances[0][self.missing]:
-            return Outlook(expected=None)
-        below = np.concatenate([[0.0], np.cumsum(chance_K) / chance_K.sum()])
+        return self.outlooks([chances[0][:, None]])[0]
+
+    def outlooks(self, chances: Sequence[npt.NDArray[Any]]) -> list[Outlook]:
+        """Many rows at once."""
+        chance_KB = chances[0][: self.missing].astype(np.float64)
+        best_B = np.argmax(chance_KB, axis=0)
+        absent_B = np.take_along_axis(chance_KB, best_B[None], axis=0)[0] < chances[0][self.missing]
+        below_KB = np.cumsum(chance_KB, axis=0) / np.maximum(chance_KB.sum(axis=0), np.finfo(np.float64).tiny)
+        low_B, high_B = (self._quantile(below_KB, share) for share in LOOK)
+        expected_B = self.typical[best_B]
+        found = zip(absent_B, expected_B, np.minimum(low_B, expected_B), np.maximum(high_B, expected_B), strict=True)
+        return [
+            Outlook(expected=None)
+            if absent
+            else Outlook(expected=self._tidy(expected), low=self._tidy(low), high=self._tidy(high))
+            for absent, expected, low, high in found
+        ]
+
+    def _quantile(self, below_KB: FloatArray, share: float) -> FloatArray:
+        """The value below which a share of each row's distribution lies, (B,); bins are even in asinh."""
+        at_B = np.minimum((below_KB < share).sum(axis=0), len(below_KB) - 1)
         if len(self.values):
-            at = np.minimum(np.searchsorted(below[1:], LOOK), len(self.values) - 1)
-            low, high = self.values[at]
-        else:
-            ends = np.interp(LOOK, below, np.arcsinh(self.edges.astype(np.float64)))
-            low, high = np.sinh(ends) * self.scale + self.center
-        expected = float(self.typical[best])
-        low, high = min(float(low), expected), max(float(high), expected)
-        return Outlook(expected=self._tidy(expected), low=self._tidy(low), high=self._tidy(high))
+            few: FloatArray = self.values[at_B]
+            return few
+        before_KB = np.vstack([np.zeros(below_KB.shape[1]), below_KB])
+        start_B, stop_B = (np.take_along_axis(before_KB, (at_B + step)[None], axis=0)[0] for step in (0, 1))
+        within_B = np.clip((share - start_B) / np.maximum(stop_B - start_B, np.finfo(np.float64).tiny), 0.0, 1.0)
+        ends = np.arcsinh(self.edges.astype(np.float64))
+        found: FloatArray = np.sinh(ends[at_B] + within_B * (ends[at_B + 1] - ends[at_B])) * self.scale + self.center
+        return found
 
     def _tidy(self, x: float) -> float:
+        x = float(x)
         return float(round(x)) if self.integer and abs(x) < 1e15 else float(f"{x:.6g}")
 
     def note(self, value: Any) -> str:

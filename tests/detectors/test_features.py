@@ -152,3 +152,20 @@ def test_a_column_that_cannot_be_read_is_named() -> None:
 def test_memory_of_an_encoding_is_bounded_by_its_vocabulary() -> None:
     table = one_column(pa.array([f"id{i}" for i in range(20_000)]), Kind.CATEGORICAL)
     assert len(json.dumps(FeatureCodec.fit(table).document())) < 60_000
+
+
+def test_the_outlooks_of_many_rows_are_those_of_each_row() -> None:
+    table, _ = example(600)
+    codec = FeatureCodec.fit(table)
+    rng = np.random.default_rng(5)
+    for channel in codec.channels:
+        if not channel.parts:
+            continue
+        chances = [rng.dirichlet(np.full(part.classes, 0.3), 40).T.astype(np.float32) for part in channel.parts]
+        chances[0][:, 0] = np.eye(len(chances[0]), dtype=np.float32)[-1]
+        together = channel.outlooks(chances)
+        alone = [channel.outlook([chance_KB[:, b].astype(np.float64) for chance_KB in chances]) for b in range(40)]
+        assert together == alone, channel.column
+        for outlook in together:
+            if outlook.low is not None and outlook.high is not None:
+                assert outlook.low <= float(outlook.expected or 0.0) <= outlook.high
