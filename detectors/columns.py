@@ -25,6 +25,9 @@ class Kind(StrEnum):
     """A moment. Arrow timestamp[us, UTC]; seen by detectors as its daily and weekly cycles."""
     TEXT = "text"
     """Free text or identifiers: carried along, never scored. Arrow string."""
+    WINDOW = "window"
+    """The last values of a metric of the row's key, oldest first, the row's own last, NaN where there is none. Arrow
+    fixed-size list of float32; made by `windows.WindowEnrichment`, scored by window detectors, ignored by all others."""
 
 
 class Role(StrEnum):
@@ -51,11 +54,13 @@ ARROW_TYPES: dict[Kind, tuple[pa.DataType, ...]] = {
     Kind.TIME: (pa.timestamp("us", tz="UTC"),),
     Kind.TEXT: (pa.string(),),
 }
-"""The Arrow types a column of each kind may have; the first is the default."""
+"""The Arrow types a column of each kind may have; the first is the default. Windows have one for each length."""
 
 
 def make_field(name: str, kind: Kind, roles: Iterable[Role] = (), *, arrow_type: pa.DataType | None = None) -> pa.Field:
     """A nullable Arrow field that carries its kind and roles."""
+    if kind is Kind.WINDOW and arrow_type is None:
+        raise ValueError(f"{name}: a window's type has its length in it, pa.list_(pa.float32(), length): give it")
     metadata = {KIND_KEY: kind.value.encode(), ROLES_KEY: ",".join(sorted(roles)).encode()}
     return pa.field(name, arrow_type or ARROW_TYPES[kind][0], nullable=True, metadata=metadata)
 
@@ -78,5 +83,10 @@ def names_with_role(schema: pa.Schema, role: Role) -> list[str]:
 
 
 def feature_fields(schema: pa.Schema) -> list[pa.Field]:
-    """The fields a detector scores, in schema order: role feature, and of a kind that can be scored."""
-    return [f for f in schema if Role.FEATURE in roles_of(f) and kind_of(f) not in (None, Kind.TEXT)]
+    """The fields a detector of rows scores, in schema order: role feature, and of a kind that can be scored."""
+    return [f for f in schema if Role.FEATURE in roles_of(f) and kind_of(f) not in (None, Kind.TEXT, Kind.WINDOW)]
+
+
+def window_fields(schema: pa.Schema) -> list[pa.Field]:
+    """The fields a detector of windows scores, in schema order: role feature and kind window."""
+    return [f for f in schema if Role.FEATURE in roles_of(f) and kind_of(f) is Kind.WINDOW]
