@@ -73,7 +73,7 @@ def _additions(view: TableView, ledger: Ledger, at: int, family: Family, g: np.r
         key = int(view.group_N[view.order_N[start]])
         first, stop = int(view.bounds_G[key]), int(view.bounds_G[key + 1])
         addition = _addition(view, at, family, (first, start, stop), min(left, family.rows), g)
-        if addition is None or not ledger.free_N[addition.source].all():
+        if addition is None or not ledger.free(addition.source):
             continue
         found.append(addition)
         left -= len(addition.source)
@@ -116,10 +116,9 @@ def _burst_times(own: FloatArray, anchor: float, rows: int, severity: float, g: 
 
 def _places(view: TableView, addition: _Addition) -> FloatArray:
     """Where added rows go between the old ones: by time, where the table has a clock, else after the anchor."""
-    times = view.times_ms
-    if times is None or addition.times_ms is None or np.isnan(addition.times_ms).any():
+    reached = view.reached_ms
+    if reached is None or addition.times_ms is None or np.isnan(addition.times_ms).any():
         return np.full(len(addition.source), addition.anchor + 0.5)
-    reached = np.maximum.accumulate(np.where(np.isnan(times), -np.inf, times))
     return np.asarray(np.searchsorted(reached, addition.times_ms, side="right") - 0.5, dtype=np.float64)
 
 

@@ -25,6 +25,10 @@ class Ledger:
         """Rows that no family has taken, (N,)."""
         return np.asarray(self.family_N < 0, dtype=np.bool_)
 
+    def free(self, rows: IntArray) -> bool:
+        """Whether none of `rows` is taken; for a few rows, without looking at all."""
+        return bool((self.family_N[rows] < 0).all())
+
     def single_rows(self, family: int, rows: IntArray, name: str, severity: FloatArray) -> None:
         """Rows that are each an event; a row given again for another column stays the same event."""
         new = rows[self.event_N[rows] < 0]

@@ -46,7 +46,7 @@ def _place(view: TableView, ledger: Ledger, family: Family, rows: int, g: np.ran
         start = max(stop - rows, first + (stop - first) // 2)
     chosen = view.order_N[start : min(stop, start + rows)]
     least = 1 if family.kind is AnomalyKind.SPIKE else min(3, rows)
-    return chosen if len(chosen) >= least and ledger.free_N[chosen].all() else chosen[:0]
+    return chosen if len(chosen) >= least and ledger.free(chosen) else chosen[:0]
 
 
 def _fault(

@@ -93,6 +93,12 @@ class TableView:
         microseconds = column.cast(pa.int64()).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         return np.asarray(microseconds, dtype=np.float64) / 1000.0
 
+    @cached_property
+    def reached_ms(self) -> FloatArray | None:
+        """The latest time up to each row, (N,); None without a clock."""
+        times = self.times_ms
+        return None if times is None else np.maximum.accumulate(np.where(np.isnan(times), -np.inf, times))
+
     def spread(self, name: str, rows: IntArray | None = None) -> float:
         """Robust standard deviation of a column: of `rows` (a key's) where those are enough and vary, else of all."""
         values = self.values(name)
