@@ -58,7 +58,7 @@ def intervals(labels: BoolArray) -> tuple[IntArray, IntArray]:
 
 
 def soft_labels(labels: BoolArray, starts: IntArray, ends: IntArray, buffer: int) -> FloatArray:
-    """The labels with slopes of buffer // 2 points on both sides of each interval, (N,); overlaps add up to 1 at most."""
+    """The labels with slopes of buffer // 2 points on both sides of each interval, (N,); overlaps reach 1 at most."""
     soft_N = labels.astype(np.float64)
     distance = np.arange(1, buffer // 2 + 1)
     slope = np.sqrt(1.0 - distance / max(buffer, 1))
@@ -68,9 +68,7 @@ def soft_labels(labels: BoolArray, starts: IntArray, ends: IntArray, buffer: int
     return np.minimum(soft_N, 1.0)
 
 
-def _area(
-    soft_N: FloatArray, hard_total: float, order_K: IntArray, last_of_tie: IntArray, tie_N: IntArray
-) -> float:
+def _area(soft_N: FloatArray, hard_total: float, order_K: IntArray, last_of_tie: IntArray, tie_N: IntArray) -> float:
     """Area under the range-aware curve for one buffer; thresholds are the distinct scores."""
     caught = np.cumsum(soft_N[order_K])[last_of_tie]
     recall = np.minimum(caught / (0.5 * (hard_total + soft_N.sum())), 1.0)
