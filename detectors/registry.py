@@ -1,11 +1,13 @@
 """The detectors there are: adding one is its file and its line here."""
 
 from detectors.base import Detector
+from detectors.ecod import EcodDetector
 from detectors.forest import ForestDetector
+from detectors.half_space_trees import HalfSpaceTreesDetector
 from detectors.pca import PcaDetector
 from detectors.vae import VaeDetector
 
-DETECTORS: tuple[type[Detector], ...] = (VaeDetector, PcaDetector, ForestDetector)
+DETECTORS: tuple[type[Detector], ...] = (VaeDetector, PcaDetector, ForestDetector, EcodDetector, HalfSpaceTreesDetector)
 
 
 def detector_class(name: str) -> type[Detector]:
