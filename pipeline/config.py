@@ -185,7 +185,59 @@ class DetectorSpec(Frozen):
     seed: int = 0
     time_budget_seconds: PositiveFloat = 120.0
     max_rows: PositiveInt = 500_000
-    """Training rows at most, the newest kept."""
+    """Rows at most that the detector is fitted on: a sample, drawn evenly from all that are not held out."""
+
+
+class ContextSpec(Frozen):
+    """What is remembered of every value of a key, and shown to the detector beside each event of it."""
+
+    key: Annotated[tuple[str, ...], Field(min_length=1)]
+    """The columns that name what is remembered; a single name may be written without brackets."""
+    half_lives_seconds: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (3_600.0, 604_800.0)
+    """Of event time, ascending: how long until an event counts half."""
+    numeric: tuple[str, ...] | None = None
+    """Columns whose means and spreads are kept; the first three numeric features where none are named."""
+    categorical: tuple[str, ...] | None = None
+    """Columns whose values new to the key are told; other keys, then categorical features, three at most."""
+    measures: tuple[str, ...] | None = None
+    """What is derived; everything where none are named."""
+    max_keys: PositiveInt = 1_000_000
+    """Of each partition; beyond it the key that was quiet for longest is forgotten."""
+    prefix: str | None = None
+    """What the derived columns' names begin with; the key's where none is given."""
+
+    @field_validator("key", mode="before")
+    @classmethod
+    def _one_name(cls, key: object) -> object:
+        return (key,) if isinstance(key, str) else key
+
+
+class WindowSpec(Frozen):
+    """The last values of every key, side by side, for detectors of windows."""
+
+    length: Annotated[int, Field(ge=8, le=2_048)] = 64
+    """Steps, the event's own included."""
+    step_seconds: PositiveFloat | None = None
+    """Of event time: values are placed on this grid; without it every event is a step."""
+    metrics: tuple[str, ...] | None = None
+    """Columns with windows; all numeric features where none are named."""
+    key: tuple[str, ...] | None = None
+    """Whose events make a window; the columns with the role key where none are named."""
+    max_keys: PositiveInt = 10_000
+    """Of each partition; beyond it the key that was quiet for longest is forgotten."""
+
+    @field_validator("key", mode="before")
+    @classmethod
+    def _one_name(cls, key: object) -> object:
+        return (key,) if isinstance(key, str) else key
+
+
+class StateSpec(Frozen):
+    """How scorers keep the state of `context` and `windows`. A snapshot is written at whichever comes first."""
+
+    snapshot_seconds: PositiveFloat = 60.0
+    snapshot_events: PositiveInt = 1_000_000
+    """Of one partition."""
 
 
 class WebhookSpec(Frozen):
@@ -211,12 +263,28 @@ class StreamSpec(Frozen):
     alerts: AlertSpec = AlertSpec()
     scoring: ScoringSpec = ScoringSpec()
     archive: ArchiveSpec = ArchiveSpec()
+    context: tuple[ContextSpec, ...] = ()
+    windows: WindowSpec | None = None
+    state: StateSpec = StateSpec()
     detector: DetectorSpec = DetectorSpec()
     notify: tuple[WebhookSpec, ...] = ()
 
     def schema(self) -> pa.Schema:  # type: ignore[override]
         """The Arrow schema of this stream's events, in the order stated."""
         return pa.schema([column.arrow_field() for column in self.columns])
+
+    @property
+    def is_enriched(self) -> bool:
+        """Whether events are scored together with what came before them."""
+        return bool(self.context) or self.windows is not None
+
+    def enriched_schema(self) -> pa.Schema:
+        """`schema()` and the columns that `context` and `windows` derive: what detectors are trained on."""
+        if not self.is_enriched:
+            return self.schema()
+        from pipeline.state.recipe import Recipe
+
+        return Recipe.of(self).schema
 
     def column_with(self, role: Role) -> str | None:
         """The first column with a role, if any."""
@@ -262,6 +330,37 @@ class StreamSpec(Frozen):
             if where not in known:
                 raise ValueError(f"alert rules name the column {where!r}, which the stream does not have")
         return self
+
+    @model_validator(mode="after")
+    def _consistent_context(self) -> "StreamSpec":
+        keys = [c.key for c in self.context]
+        doubled = next((key for key in keys if keys.count(key) > 1), None)
+        if doubled:
+            raise ValueError(f"two contexts have the key {', '.join(doubled)}: make them one, with all half-lives")
+        for number, context in enumerate(self.context):
+            where = f"context[{number}]"
+            self._derivable(f"{where}.key", context.key, set(Kind))
+            self._derivable(f"{where}.numeric", context.numeric or (), {Kind.NUMERIC})
+            named = {Kind.CATEGORICAL, Kind.BOOLEAN, Kind.TEXT}
+            self._derivable(f"{where}.categorical", context.categorical or (), named)
+        if self.windows is not None:
+            self._derivable("windows.key", self.windows.key or (), set(Kind))
+            self._derivable("windows.metrics", self.windows.metrics or (), {Kind.NUMERIC})
+        return self
+
+    def _derivable(self, where: str, names: tuple[str, ...], kinds: set[Kind]) -> None:
+        """Raise ValueError where a derived column would rest on one that is not there, a label, or of another kind."""
+        columns = {c.name: c for c in self.columns}
+        for name in names:
+            if name not in columns:
+                raise ValueError(f"{where} names the column {name!r}, which the stream does not have")
+            if Role.LABEL in columns[name].roles:
+                raise ValueError(f"{where} names the label {name!r}: detectors never read labels")
+            if columns[name].kind not in kinds:
+                fitting = " or ".join(sorted(k.value for k in kinds))
+                raise ValueError(f"{where} names {name!r}, which is {columns[name].kind.value}: it must be {fitting}")
+        if len(set(names)) < len(names):
+            raise ValueError(f"{where} names a column twice: {', '.join(names)}")
 
 
 class KafkaSettings(Frozen):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from detectors.base import Reason
-from detectors.columns import Role
+from detectors.columns import Role, names_with_role
 from pipeline.config import StreamSpec
 
 MASKED = "‹masked›"
@@ -16,7 +16,7 @@ _SHOWN_DIGITS = 10
 
 
 class Masker:
-    """Masks one stream's personal columns.
+    """Masks one stream's personal columns, and those derived from their values.
 
     Without a key every value becomes the same mark. With one, it becomes a pseudonym, HMAC-SHA256 of the value: the
     same person is recognised across columns, streams and alerts, and nobody without the key can test guesses. The
@@ -24,7 +24,7 @@ class Masker:
     """
 
     def __init__(self, spec: StreamSpec, *, masking_key: bytes | None = None) -> None:
-        self._personal = frozenset(spec.columns_with(Role.PERSONAL))
+        self._personal = frozenset(names_with_role(spec.enriched_schema(), Role.PERSONAL))
         self._key_is_personal = not self._personal.isdisjoint(spec.columns_with(Role.KEY))
         self._masking_key = masking_key
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pipeline.alerts.staged import Staged
     from pipeline.scoring.status import StreamStatus
     from pipeline.scoring.stream_scorer import Scored
+    from pipeline.state.keeper import StateKeeper
 
 LATENCY_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3600.0)
 BATCH_BUCKETS = (1, 10, 100, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000)
@@ -34,6 +35,10 @@ class StreamMetrics:
     budget_promised: Gauge
     budget_observed: Gauge
     paused: Gauge
+    replayed: Counter
+    snapshots: "Labelled[Counter]"
+    warming_up: Gauge
+    incomplete: Gauge
 
     def scored(self, scored: "Scored", *, now_ms: int) -> None:
         """Count a committed batch. Latencies are those of its oldest event by append time and newest by event time."""
@@ -64,6 +69,15 @@ class StreamMetrics:
             self.budget_observed.set(observed)
         self.lag.set(status.lag)
         self.paused.set(1 if status.paused or status.waiting else 0)
+
+    def state(self, keeper: "StateKeeper") -> None:
+        """Show how the keyed state fares."""
+        written, failed = keeper.snapshot_counts()
+        self.snapshots.labels(result="written").inc(written)
+        self.snapshots.labels(result="failed").inc(failed)
+        self.replayed.inc(keeper.replayed_since())
+        self.warming_up.set(keeper.warming_up)
+        self.incomplete.set(keeper.incomplete)
 
 
 Metric = TypeVar("Metric", Counter, Gauge)
@@ -118,6 +132,14 @@ class Metrics:
         )
         self._observed = Gauge("eddyline_budget_observed", "The same as observed by this worker.", s, registry=r)
         self._paused = Gauge("eddyline_paused", "1 while the stream is paused or waits for a model.", s, registry=r)
+        self._replayed = Counter("eddyline_state_replayed_events", "Events read again for keyed state.", s, registry=r)
+        self._snapshots = Counter("eddyline_state_snapshots", "Snapshots of keyed state.", [*s, "result"], registry=r)
+        self._warming = Gauge(
+            "eddyline_state_warming_partitions", "Partitions whose keyed state has seen too little.", s, registry=r
+        )
+        self._incomplete = Gauge(
+            "eddyline_state_incomplete_partitions", "Partitions whose keyed state lacks lost events.", s, registry=r
+        )
 
     def stream(self, name: str) -> StreamMetrics:
         """The metrics of one stream."""
@@ -138,4 +160,8 @@ class Metrics:
             budget_promised=self._promised.labels(name),
             budget_observed=self._observed.labels(name),
             paused=self._paused.labels(name),
+            replayed=self._replayed.labels(name),
+            snapshots=Labelled(self._snapshots, fixed),
+            warming_up=self._warming.labels(name),
+            incomplete=self._incomplete.labels(name),
         )

@@ -150,6 +150,22 @@ class MemoryBroker:
                 on_block(replace(block, headers=[r.headers for r in records]) if headers else block)
         return {partition: self.log(*partition).next_offset for partition in partitions}
 
+    def read_ranges(
+        self,
+        ranges: Mapping[TopicPartition, tuple[int, int]],
+        on_block: Callable[[Block], None],
+        *,
+        timeout_seconds: float,
+        go_on: Callable[[], bool] = lambda: True,
+    ) -> bool:
+        self.check_available()
+        for partition, (start, end) in ranges.items():
+            if not go_on():
+                return False
+            if records := [r for r in self.log(*partition).records if start <= r.offset < end]:
+                on_block(block_of(partition, records))
+        return True
+
 
 def block_of(partition: TopicPartition, records: Sequence[MemoryRecord]) -> Block:
     """Records as one block."""
@@ -375,6 +391,10 @@ class MemoryAdmin:
     def latest_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         self._broker.check_available()
         return {tp: self._broker.log(*tp).next_offset for tp in partitions}
+
+    def earliest_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        self._broker.check_available()
+        return {tp: self._broker.log(*tp).beginning for tp in partitions}
 
     def group_offsets(self, group: str) -> dict[TopicPartition, Committed]:
         self._broker.check_available()

@@ -70,7 +70,7 @@ def _flattery(done: "Backtested", trained_to_ms: int) -> str:
 def _run(
     context: "Context", spec: "StreamSpec", model: str | None, window: tuple[int | None, int | None]
 ) -> "tuple[Backtested, int | None]":
-    from pipeline.jobs.backtest import backtest as run
+    from pipeline.jobs.backtest import Backtest
 
     catalogue = context.catalogue()
     chosen = catalogue.model(model).model_id if model else catalogue.champion(spec.stream)
@@ -80,9 +80,18 @@ def _run(
     files = lake.files(spec.stream)
     if not files:
         raise ConfigError(f"nothing of stream {spec.stream!r} is archived: run `eddyline archive {spec.stream}` first")
-    batches = lake.iterate_real(spec.stream, start_ms=window[0], end_ms=window[1])
-    done = run(spec, bundle, batches, topic_id=files[-1].topic_id, masker=context.masker(spec))
-    return done, bundle.facts.get("end_ms")
+    start_ms, end_ms = window
+    running = Backtest(
+        spec,
+        bundle,
+        topic_id=files[-1].topic_id,
+        masker=context.masker(spec),
+        start_ms=start_ms,
+        end_ms=end_ms,
+    )
+    for rows in lake.iterate_in_order(spec.stream, start_ms=start_ms, end_ms=end_ms, history=spec.is_enriched):
+        running.take(rows.batch, incarnation=rows.topic_id)
+    return running.finish(), bundle.facts.get("end_ms")
 
 
 def _print(console: "Console", done: "Backtested") -> None:

@@ -1,8 +1,8 @@
 """Backtest: what a model would have alerted on in a window of the archive, through the scorer's own alert engine.
 
-Rows come in order of time; a live scorer sees them in order of offset. The two differ only for rows that arrived out
-of order, which may then fall into a neighbouring episode. Suppression rules, minimum deviations and storms apply as
-they would live. Memory is bounded by the alerts found and one batch of rows.
+Rows of a partition come in order of offset, as a live scorer sees them. Columns that rows derive from those before them
+are derived by the scorer's own class, warmed by all archived rows before the window. Suppression rules, minimum
+deviations and storms apply as they would live. Memory is bounded by the alerts found and one batch of rows.
 
 Shape legend: B rows of a batch.
 """
@@ -23,11 +23,15 @@ from pipeline.alerts.model import Alert, AlertStatus, Flagged
 from pipeline.config import StreamSpec
 from pipeline.errors import ConfigError
 from pipeline.event_files import conform
+from pipeline.jobs.enriched_rows import MOST_BATCH_BYTES, row_bytes
 from pipeline.jobs.promise import Counted, Promise, promise_of
 from pipeline.jobs.score_summary import Int64s, Mask, RankHistogram, Timeline, TimelinePoint, anomalous
 from pipeline.jobs.training_data import milliseconds
 from pipeline.jobs.truth import LabelFigures, Truth
 from pipeline.model_store import Bundle
+from pipeline.state.enricher import Enricher
+from pipeline.state.fitting import check_fits
+from pipeline.state.recipe import Recipe, recipe_of
 
 REASONS_PER_EVENT = 5
 
@@ -57,10 +61,25 @@ class Backtested:
 
 
 class Backtest:
-    """Scores batches in order and keeps what the report needs."""
+    """Scores batches and keeps what the report needs."""
 
-    def __init__(self, spec: StreamSpec, bundle: Bundle, *, topic_id: str, masker: Masking) -> None:
+    def __init__(
+        self,
+        spec: StreamSpec,
+        bundle: Bundle,
+        *,
+        topic_id: str,
+        masker: Masking,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+    ) -> None:
+        """Rows outside `start_ms` ≤ time < `end_ms` only move the states that rows derive columns from. Raises
+        ModelError where the bundle was trained on rows enriched otherwise than the spec says."""
+        check_fits(bundle, spec)
         self._spec, self._bundle = spec, bundle
+        self._window = start_ms, end_ms
+        self._recipe = recipe_of(spec)
+        self._enrichers: dict[tuple[str, int], Enricher] = {}
         self._topic_id, self._masker = topic_id, masker
         self._engines: dict[int, AlertEngine] = {}
         self._watermarks: dict[int, int] = {}
@@ -72,11 +91,31 @@ class Backtest:
         self._rows = self._flagged = self._opened = self._suppressed = 0
         self._span: tuple[int, int] | None = None
 
-    def take(self, archived: pa.RecordBatch) -> None:
-        """Score a batch of archived rows (with the system columns), in order of time."""
+    def take(self, archived: pa.RecordBatch, *, incarnation: str = "") -> None:
+        """Score a batch of archived rows (with the system columns): each partition's in order of offset, those of one
+        incarnation of the topic before those of the next."""
+        if self._recipe is None:
+            self._score(*_inside(archived, conform(archived, self._spec), self._window))
+            return
+        partitions = archived["_partition"].to_numpy()
+        for partition in np.unique(partitions):
+            rows = archived.filter(pa.array(partitions == partition))
+            most = max(1_024, MOST_BATCH_BYTES // row_bytes(self._recipe.schema))
+            for start in range(0, rows.num_rows, most):
+                part = rows.slice(start, most)
+                source = incarnation, int(partition)
+                self._score(*_inside(part, self._enriched(part, source, self._recipe), self._window))
+
+    def _enriched(self, archived: pa.RecordBatch, source: tuple[str, int], recipe: Recipe) -> pa.RecordBatch:
+        enricher = self._enrichers.get(source)
+        if enricher is None:
+            enricher = self._enrichers[source] = Enricher(recipe)
+        times = milliseconds(pa.chunked_array([archived["_time"]]))
+        return enricher.advance(conform(archived, self._spec), times, next_offset=0)
+
+    def _score(self, archived: pa.RecordBatch, batch: pa.RecordBatch) -> None:
         if not archived.num_rows:
             return
-        batch = conform(archived, self._spec)
         times = milliseconds(pa.chunked_array([archived["_time"]]))
         scores = self._bundle.detector.score(batch)
         flags = np.asarray(self._bundle.threshold.flags(scores), dtype=np.bool_)
@@ -200,6 +239,23 @@ class Backtest:
             labels=labels,
             timeline=tuple(self._timeline.points()),
         )
+
+
+def _inside(
+    archived: pa.RecordBatch, batch: pa.RecordBatch, window: tuple[int | None, int | None]
+) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    """The rows of both that lie in a window of time."""
+    start_ms, end_ms = window
+    times = milliseconds(pa.chunked_array([archived["_time"]]))
+    inside = np.ones(len(times), np.bool_)
+    if start_ms is not None:
+        inside &= times >= start_ms
+    if end_ms is not None:
+        inside &= times < end_ms
+    if inside.all():
+        return archived, batch
+    chosen = pa.array(inside)
+    return archived.filter(chosen), batch.filter(chosen)
 
 
 def backtest(

@@ -3,7 +3,7 @@
 A run cut short leaves nothing behind that scorers could pick up: the bundle is saved and named in the catalogue last.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -18,24 +18,13 @@ from pipeline.clock import Clock
 from pipeline.config import StreamSpec
 from pipeline.errors import ConfigError
 from pipeline.jobs.promise import MS_PER_DAY
-from pipeline.jobs.training_data import TrainingData, newest_rows, split, training_columns
+from pipeline.jobs.training_data import Archive, Int64s, TrainingData, empty_features
 from pipeline.model_store import Bundle, ModelStore
+from pipeline.state.fitting import FACT, enrichment_fact
 
 Report = Callable[[float, str], None]
 """Fraction done, and what is being done."""
 SCORE_ROWS = 65_536
-
-
-class Archive(Protocol):
-    """The part of the lake that training reads."""
-
-    def files(self, stream: str) -> Sequence[object]:
-        """A stream's archive files."""
-
-    def iterate_real(
-        self, stream: str, *, start_ms: int | None, end_ms: int | None, columns: Sequence[str] | None
-    ) -> Iterator[pa.RecordBatch]:
-        """Archived rows in order of time."""
 
 
 class ModelCatalogue(Protocol):
@@ -75,6 +64,9 @@ class Trained:
     bundle: Bundle
     report: FitReport
     fit_rows: int
+    """Rows fitted on: a sample where there are more than `detector.max_rows`."""
+    fit_part_rows: int
+    """Rows it was drawn from."""
     start_ms: int
     end_ms: int
     held_out_nats: float
@@ -98,46 +90,66 @@ def train(
 ) -> Trained:
     """One training run. Raises ConfigError where the archive cannot be learned from."""
     report(0.0, "reading the archive")
-    data = read_training_data(spec, lake, options)
-    detector = _detector(spec, options)
-    fitted = _fit(detector, data, lambda fraction, text: report(0.05 + 0.8 * fraction, text))
-    report(0.85, f"scoring {data.calibration.num_rows:,} held-out rows")
-    scores = score_table(detector, data.calibration)
+    seed = spec.detector.seed if options.seed is None else options.seed
+    data = TrainingData(spec, lake, start_ms=options.start_ms, end_ms=options.end_ms, seed=seed)
+    detector = _detector(spec, options, seed)
+    fitted = _fit(detector, data, spec.stream, lambda fraction, text: report(0.05 + 0.8 * fraction, text))
+    report(0.85, "scoring held-out rows")
+    held_out = score_held_out(detector, data)
     report(0.95, "calibrating the threshold")
-    threshold = calibrated(spec, data, scores)
-    held_out_nats = float(np.mean(scores))
+    threshold = calibrated(spec, held_out)
     bundle = store.save(
         stream=spec.stream,
         detector=detector,
         threshold=threshold,
-        schema=spec.schema(),
+        schema=data.schema,
         created_ms=clock.now_ms(),
-        facts=_facts(spec, data, fitted, held_out_nats, options),
+        facts=_facts(spec, data, fitted, held_out, seed),
     )
     replaced = _enter(spec, bundle, catalogue, clock, promote=options.promote)
     report(1.0, "done")
+    span_ms = max(data.split.end_ms - data.split.start_ms, 1)
     return Trained(
         bundle=bundle,
-        report=fitted,
-        fit_rows=data.fit.num_rows,
-        start_ms=data.start_ms,
-        end_ms=data.end_ms,
-        held_out_nats=held_out_nats,
-        empty_features=data.empty_features,
+        report=fitted.report,
+        fit_rows=fitted.rows,
+        fit_part_rows=data.fit_part_rows,
+        start_ms=data.split.start_ms,
+        end_ms=data.split.end_ms,
+        held_out_nats=float(np.mean(held_out.scores)),
+        empty_features=fitted.empty_features,
         replaced=replaced,
         promoted=options.promote,
-        events_per_day=data.rows / max(data.end_ms - data.start_ms, 1) * MS_PER_DAY,
+        events_per_day=data.split.rows / span_ms * MS_PER_DAY,
     )
 
 
-def read_training_data(spec: StreamSpec, lake: Archive, options: TrainOptions) -> TrainingData:
-    """The newest rows of the window, at most `spec.detector.max_rows`, in two parts. Raises ConfigError."""
-    if not lake.files(spec.stream):
-        return split(None, spec)
-    batches = lake.iterate_real(
-        spec.stream, start_ms=options.start_ms, end_ms=options.end_ms, columns=training_columns(spec)
-    )
-    return split(newest_rows(batches, spec.detector.max_rows), spec)
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """What is left of the fit once its rows are let go of."""
+
+    report: FitReport
+    rows: int
+    empty_features: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutScores:
+    """What calibration needs of N held-out rows, in no order."""
+
+    scores: FloatArray
+    times_ms: Int64s
+    groups: Int64s
+
+
+def score_held_out(detector: Detector, data: TrainingData) -> HeldOutScores:
+    """Scores, times and groups of the calibration part; its rows are let go of batch by batch."""
+    scores, times, groups = [], [], []
+    for rows in data.held_out():
+        scores.append(detector.score(rows.batch))
+        times.append(rows.times_ms)
+        groups.append(rows.groups)
+    return HeldOutScores(np.concatenate(scores), np.concatenate(times), np.concatenate(groups))
 
 
 def score_table(detector: Detector, table: pa.Table) -> FloatArray:
@@ -146,7 +158,7 @@ def score_table(detector: Detector, table: pa.Table) -> FloatArray:
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
-def calibrated(spec: StreamSpec, data: TrainingData, scores: FloatArray) -> Threshold:
+def calibrated(spec: StreamSpec, held_out: HeldOutScores) -> Threshold:
     """The threshold that keeps the stream's budget on the calibration part, counted as alerts are grouped."""
     budget = Budget(
         alerts_per_day=spec.budget.alerts_per_day,
@@ -155,46 +167,48 @@ def calibrated(spec: StreamSpec, data: TrainingData, scores: FloatArray) -> Thre
     )
     try:
         return calibrate(
-            scores,
+            held_out.scores,
             budget=budget,
-            times_ms=data.calibration_times_ms,
-            groups=data.calibration_groups,
+            times_ms=held_out.times_ms,
+            groups=held_out.groups,
             gap_seconds=spec.alerts.group_gap_seconds,
         )
     except UnusableDataError as error:
         raise ConfigError(f"no threshold can be calibrated: {error}") from error
 
 
-def _detector(spec: StreamSpec, options: TrainOptions) -> Detector:
+def _detector(spec: StreamSpec, options: TrainOptions, seed: int) -> Detector:
     try:
         make: Callable[..., Detector] = detector_class(options.detector or spec.detector.name)
     except KeyError as error:
         raise ConfigError(str(error.args[0])) from None
-    seed = spec.detector.seed if options.seed is None else options.seed
     return make(seed=seed, time_budget_seconds=spec.detector.time_budget_seconds, device=options.device)
 
 
-def _fit(detector: Detector, data: TrainingData, report: Report) -> FitReport:
+def _fit(detector: Detector, data: TrainingData, stream: str, report: Report) -> _Fitted:
+    """Fit on the sample, which is let go of with this function's return."""
+    table = data.fit_sample()
+    empty = empty_features(table, stream)
     try:
-        return detector.fit(data.fit, progress=report)
+        return _Fitted(detector.fit(table, progress=report), table.num_rows, empty)
     except UnusableDataError as error:
         raise ConfigError(f"the archive cannot be learned from: {error}") from error
 
 
-def _facts(
-    spec: StreamSpec, data: TrainingData, fitted: FitReport, held_out_nats: float, options: TrainOptions
-) -> dict[str, Any]:
+def _facts(spec: StreamSpec, data: TrainingData, fitted: _Fitted, held_out: HeldOutScores, seed: int) -> dict[str, Any]:
     return {
-        "fit": asdict(fitted),
-        "fit_rows": data.fit.num_rows,
-        "calibration_rows": data.calibration.num_rows,
-        "start_ms": data.start_ms,
-        "end_ms": data.end_ms,
-        "held_out_nats": held_out_nats,
-        "empty_features": list(data.empty_features),
-        "seed": spec.detector.seed if options.seed is None else options.seed,
+        "fit": asdict(fitted.report),
+        "fit_rows": fitted.rows,
+        "fit_part_rows": data.fit_part_rows,
+        "calibration_rows": len(held_out.scores),
+        "start_ms": data.split.start_ms,
+        "end_ms": data.split.end_ms,
+        "held_out_nats": float(np.mean(held_out.scores)),
+        "empty_features": list(fitted.empty_features),
+        "seed": seed,
         "budget": spec.budget.model_dump(mode="json"),
         "group_gap_seconds": spec.alerts.group_gap_seconds,
+        FACT: enrichment_fact(spec),
     }
 
 

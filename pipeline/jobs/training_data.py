@@ -1,133 +1,160 @@
-"""What a detector learns from and what its threshold is calibrated on: the archive's newest rows, split in time order.
+"""What a detector learns from and what its threshold is calibrated on: the archive, split in time.
 
-The calibration part is the newest and is never fitted on, so that the promise of alerts per day is made on rows as new
-to the detector as tomorrow's. Frauds, faults and attacks that happened stay in both parts: nobody labels an archive.
+The calibration part is the newest quarter and is never fitted on, so that the promise of alerts per day is made on rows
+as new to the detector as tomorrow's. Frauds, faults and attacks that happened stay in both parts: nobody labels an
+archive. The fit is made on an even sample of the older part; the held-out part is read once more after it, batch by
+batch, and only what is asked of each batch stays in memory. Rows that derive columns are all walked through, in order
+of offset, both times.
 
-Shape legend: B rows of the calibration part.
+Shape legend: B rows of a batch.
 """
 
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from detectors.columns import Role, feature_fields
+from detectors.columns import Role, feature_fields, window_fields
+from detectors.context.hashing import hash_columns
 from pipeline.config import StreamSpec
 from pipeline.errors import ConfigError
-from pipeline.event_files import conform
+from pipeline.jobs.enriched_rows import OrderedArchive, Rows, enriched_rows, row_bytes
+from pipeline.jobs.row_sample import RowSample
+from pipeline.jobs.split import Split, split_at
+from pipeline.state.recipe import Recipe, recipe_of
 
 MINIMUM_ROWS = 500
 """Fewer rows than this are refused: neither a likelihood nor a tail can be learned from them."""
 CALIBRATION_SHARE = 0.25
-_SYSTEM_COLUMNS = ("_partition", "_time")
+MOST_SAMPLE_BYTES = 400 * 1024 * 1024
+"""Of the sample that is fitted on: windows are wide, and so fewer rows of them are taken."""
 Int64s = npt.NDArray[np.int64]
 
 
+class Archive(OrderedArchive, Protocol):
+    """The part of the lake that training reads."""
+
+    def files(self, stream: str) -> object:
+        """A stream's archive files; false where there are none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingData:
-    """A stream's archive, ready to learn from."""
+class HeldOut:
+    """Rows of the calibration part. B rows."""
 
-    fit: pa.Table
-    """Under the spec's schema, oldest first."""
-    calibration: pa.Table
-    """The newest rows, under the spec's schema, oldest first."""
-    calibration_times_ms: Int64s
+    batch: pa.RecordBatch
+    times_ms: Int64s
     """Shape (B,)."""
-    calibration_groups: Int64s
+    groups: Int64s
     """Shape (B,): one number per (partition, key), as alerts are grouped."""
-    start_ms: int
-    end_ms: int
-    """Of the newest row."""
-    empty_features: tuple[str, ...]
-    """Features without a single value in the fit part."""
-
-    @property
-    def rows(self) -> int:
-        """Of both parts."""
-        return int(self.fit.num_rows + self.calibration.num_rows)
 
 
-def training_columns(spec: StreamSpec) -> list[str]:
+class TrainingData:
+    """A stream's archive, ready to learn from. Memory is bounded by the sample."""
+
+    def __init__(
+        self,
+        spec: StreamSpec,
+        archive: Archive,
+        *,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        seed: int = 0,
+        calibration_share: float = CALIBRATION_SHARE,
+    ) -> None:
+        """Reads the window's times. Raises ConfigError where nothing is archived and where there are too few rows."""
+        self._spec, self._archive, self._seed = spec, archive, seed
+        self._window = start_ms, end_ms
+        self._recipe = recipe_of(spec)
+        self.schema: pa.Schema = spec.schema() if self._recipe is None else self._recipe.schema
+        self.split = self._split(calibration_share)
+        self.fit_part_rows = 0
+        """Rows older than the calibration part, known once the sample was drawn."""
+
+    def _split(self, share: float) -> Split:
+        spec, (start_ms, end_ms) = self._spec, self._window
+        found = None
+        if self._archive.files(spec.stream):
+            times = self._archive.iterate_in_order(
+                spec.stream, start_ms=start_ms, end_ms=end_ms, columns=["_time"], history=False
+            )
+            found = split_at((rows.times_ms for rows in times), share=share)
+        if found is None:
+            raise ConfigError(
+                f"nothing of stream {spec.stream!r} is archived in that window: run `eddyline archive` while events "
+                "arrive (or after `eddyline replay`), then train; or widen --from and --to"
+            )
+        if found.rows < MINIMUM_ROWS:
+            raise ConfigError(
+                f"{found.rows:,} archived rows are too few to learn stream {spec.stream!r} from ({MINIMUM_ROWS:,} at "
+                "least, a week is better): let `eddyline archive` run longer, or widen --from and --to"
+            )
+        return found
+
+    def fit_sample(self) -> pa.Table:
+        """At most `detector.max_rows` of the older rows, oldest first. Raises ConfigError where no feature has a
+        value."""
+        most = min(self._spec.detector.max_rows, max(MINIMUM_ROWS, MOST_SAMPLE_BYTES // row_bytes(self.schema)))
+        sample = RowSample(most, seed=self._seed)
+        divider = self.split.divider()
+        for rows in self._rows(self._window[0]):
+            older = np.flatnonzero(~divider.held_out(rows.times_ms))
+            batch = rows.batch if len(older) == rows.batch.num_rows else rows.batch.take(pa.array(older))
+            sample.offer(batch, rows.times_ms[older])
+        self.fit_part_rows = sample.rows
+        return sample.table(self.schema)
+
+    def held_out(self) -> Iterator[HeldOut]:
+        """The calibration part, partition by partition."""
+        divider = self.split.divider()
+        for rows in self._rows(self.split.cut_ms):
+            newer = divider.held_out(rows.times_ms)
+            if newer.any():
+                batch = rows.batch if newer.all() else rows.batch.filter(pa.array(newer))
+                groups = groups_of(batch, rows.partition, self._spec)
+                yield HeldOut(batch=batch, times_ms=rows.times_ms[newer], groups=groups)
+
+    def _rows(self, start_ms: int | None) -> Iterator[Rows]:
+        return enriched_rows(
+            self._spec,
+            self._recipe,
+            self._archive,
+            columns=training_columns(self._spec, self._recipe),
+            start_ms=start_ms,
+            end_ms=self._window[1],
+        )
+
+
+def training_columns(spec: StreamSpec, recipe: Recipe | None = None) -> list[str]:
     """The archive's columns that training reads."""
     features = [field.name for field in feature_fields(spec.schema())]
-    return list(dict.fromkeys([*features, *spec.columns_with(Role.KEY), *_SYSTEM_COLUMNS]))
+    derived_from = recipe.columns if recipe is not None else ()
+    return list(dict.fromkeys([*features, *spec.columns_with(Role.KEY), *derived_from]))
 
 
-def newest_rows(batches: Iterable[pa.RecordBatch], most: int) -> pa.Table | None:
-    """The last `most` rows of batches in order of time; None where there is no batch. Memory is bounded by them."""
-    kept: deque[pa.RecordBatch] = deque()
-    rows = 0
-    for batch in batches:
-        kept.append(batch)
-        rows += batch.num_rows
-        while rows - kept[0].num_rows >= most:
-            rows -= kept.popleft().num_rows
-    if not kept:
-        return None
-    return pa.Table.from_batches(kept).slice(max(0, rows - most))
-
-
-def split(table: pa.Table | None, spec: StreamSpec, *, calibration_share: float = CALIBRATION_SHARE) -> TrainingData:
-    """Rows in order of time, with the system columns, into the two parts.
-
-    Raises ConfigError where nothing is archived, where there are too few rows, and where no feature has a value.
-    """
-    rows = 0 if table is None else table.num_rows
-    if table is None or rows == 0:
-        raise ConfigError(
-            f"nothing of stream {spec.stream!r} is archived in that window: run `eddyline archive` while events arrive "
-            "(or after `eddyline replay`), then train; or widen --from and --to"
-        )
-    if rows < MINIMUM_ROWS:
-        raise ConfigError(
-            f"{rows:,} archived rows are too few to learn stream {spec.stream!r} from ({MINIMUM_ROWS:,} at least, a "
-            "week is better): let `eddyline archive` run longer, or widen --from and --to"
-        )
-    first_held_out = rows - round(rows * calibration_share)
-    fit = _under_the_spec(table.slice(0, first_held_out), spec)
-    held_out = table.slice(first_held_out)
-    times = milliseconds(table["_time"])
-    return TrainingData(
-        fit=fit,
-        calibration=_under_the_spec(held_out, spec),
-        calibration_times_ms=times[first_held_out:],
-        calibration_groups=groups_of(held_out, spec),
-        start_ms=int(times[0]),
-        end_ms=int(times[-1]),
-        empty_features=_empty_features(fit, spec),
-    )
-
-
-def groups_of(table: pa.Table, spec: StreamSpec) -> Int64s:
+def groups_of(batch: pa.RecordBatch, partition: str, spec: StreamSpec) -> Int64s:
     """One number per (partition, key) of each row, shape (B,): the rows whose flags could join into one alert."""
-    columns = ["_partition", *spec.columns_with(Role.KEY)]
-    group = np.zeros(table.num_rows, dtype=np.int64)
-    for name in columns:
-        codes = pc.dictionary_encode(table[name].combine_chunks(), null_encoding="encode").indices.to_numpy()
-        _, group = np.unique(group * (int(codes.max(initial=0)) + 1) + codes, return_inverse=True)
-    return group.astype(np.int64)
+    place = pa.repeat(pa.scalar(partition), batch.num_rows)
+    keys = [batch[name] for name in spec.columns_with(Role.KEY)]
+    return hash_columns([place, *keys], batch.num_rows).view(np.int64)
+
+
+def empty_features(fit: pa.Table, stream: str) -> tuple[str, ...]:
+    """Features without a single value in a table. Raises ConfigError where that is all of them."""
+    names = [field.name for field in feature_fields(fit.schema)]
+    empty = tuple(name for name in names if fit[name].null_count == fit.num_rows)
+    if names and len(empty) == len(names) and not window_fields(fit.schema):
+        raise ConfigError(
+            f"every feature of stream {stream!r} is empty in the archive ({', '.join(empty[:12])}): compare the "
+            "spec's column names and paths with an event (`eddyline deadletters show`, `eddyline init --from`)"
+        )
+    return empty
 
 
 def milliseconds(column: pa.ChunkedArray) -> Int64s:
     """A timestamp column as milliseconds since the epoch, shape (B,)."""
-    return np.asarray(column.cast(pa.timestamp("ms", tz="UTC"), safe=False).cast(pa.int64()).to_numpy(), dtype=np.int64)
-
-
-def _under_the_spec(table: pa.Table, spec: StreamSpec) -> pa.Table:
-    batches = [conform(batch, spec) for batch in table.to_batches()]
-    return pa.Table.from_batches(batches, schema=spec.schema())
-
-
-def _empty_features(fit: pa.Table, spec: StreamSpec) -> tuple[str, ...]:
-    names = [field.name for field in feature_fields(spec.schema())]
-    empty = tuple(name for name in names if fit[name].null_count == fit.num_rows)
-    if len(empty) == len(names):
-        raise ConfigError(
-            f"every feature of stream {spec.stream!r} is empty in the archive ({', '.join(empty[:12])}): compare the "
-            "spec's column names and paths with an event (`eddyline deadletters show`, `eddyline init --from`)"
-        )
-    return empty
+    times = column.cast(pa.timestamp("ms", tz="UTC"), safe=False)
+    return np.asarray(times.cast(pa.int64()).to_numpy(), dtype=np.int64)

@@ -213,6 +213,9 @@ class Admin(Protocol):
     def latest_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """High watermarks, open transactions included."""
 
+    def earliest_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """The first offsets still held."""
+
     def group_offsets(self, group: str) -> dict[TopicPartition, Committed]:
         """What a group has committed."""
 
@@ -251,3 +254,19 @@ class Broker(Protocol):
     ) -> dict[TopicPartition, int]:
         """Read whole partitions, committed records only, up to their high watermarks at the time of asking, and wait
         for transactions still open below those. Returns the next offsets. For small, compacted topics."""
+
+    def read_ranges(
+        self,
+        ranges: Mapping[TopicPartition, tuple[int, int]],
+        on_block: Callable[[Block], None],
+        *,
+        timeout_seconds: float,
+        go_on: Callable[[], bool] = lambda: True,
+    ) -> bool:
+        """Read parts of partitions, outside any group: committed records from the first offset of each range up to,
+        not including, its second. What is no longer held is passed over. Ends must have been committed by a group, or
+        lie below the high watermark.
+
+        False when `go_on`, asked between fetches, ended it early. Raises EddylineError when nothing comes for
+        `timeout_seconds`, BrokerUnavailableError.
+        """

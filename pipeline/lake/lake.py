@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pipeline.lake.in_order import OffsetReader, PartitionRows
 from pipeline.lake.layout import ArchiveFile, outermost
 from pipeline.lake.ledger import ArchiveLedger
 from pipeline.lake.reader import DEFAULT_WINDOW_ROWS, ArchiveReader
@@ -29,6 +30,10 @@ class Lake:
     def real(self, stream: str) -> Path:
         """Where a stream's archive lies: one folder for each incarnation of its topic."""
         return self.root / "real" / stream
+
+    def state(self, stream: str) -> Path:
+        """Where snapshots of a stream's keyed state lie."""
+        return self.metadata / "state" / stream
 
     def ledger(self, stream: str) -> ArchiveLedger:
         """High-water marks, gaps and schema versions of a stream's archive."""
@@ -57,6 +62,24 @@ class Lake:
         """
         reader = ArchiveReader(self.files(stream), stream, columns)
         return reader.batches(start_ms=start_ms, end_ms=end_ms, window_rows=window_rows)
+
+    def iterate_in_order(
+        self,
+        stream: str,
+        *,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        columns: Sequence[str] | None = None,
+        history: bool = False,
+    ) -> Iterator[PartitionRows]:
+        """Archived rows partition by partition in order of offset, as a scorer saw them; memory is bounded by a row
+        group of the columns asked for.
+
+        With `history` the rows outside the window come too, up to the partition's last row inside it. Raises
+        ConfigError for a column that no file has, StorageUnavailableError for an unreadable file.
+        """
+        reader = OffsetReader(self.files(stream), stream, columns)
+        return reader.rows(start_ms=start_ms, end_ms=end_ms, history=history)
 
     def read_real(
         self,

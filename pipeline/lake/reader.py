@@ -24,7 +24,7 @@ class ArchiveReader:
 
     def __init__(self, files: Sequence[ArchiveFile], stream: str, columns: Sequence[str] | None) -> None:
         self._read_from = {file.path: file.read_from for file in files if file.read_from}
-        self._footers: dict[Path, pq.FileMetaData] = {file.path: _footer(file.path) for file in files}
+        self._footers: dict[Path, pq.FileMetaData] = {file.path: footer_of(file.path) for file in files}
         schemas = {path: footer.schema.to_arrow_schema() for path, footer in self._footers.items()}
         versions = {version_of(self._footers[path]): schema for path, schema in schemas.items()}
         unified = unified_schema([versions[version] for version in sorted(versions)])
@@ -35,7 +35,7 @@ class ArchiveReader:
 
     def batches(self, *, start_ms: int | None, end_ms: int | None, window_rows: int) -> Iterator[pa.RecordBatch]:
         """Rows of the window asked for, ordered by time, partition, offset and row."""
-        groups = [group for path, footer in self._footers.items() for group in _row_groups(path, footer)]
+        groups = [group for path, footer in self._footers.items() for group in row_groups(path, footer)]
         for window in plan(groups, self._times, start_ms=start_ms, end_ms=end_ms, window_rows=window_rows):
             table = self._window(window)
             yield from table.to_batches(max_chunksize=_BATCH_ROWS)
@@ -67,7 +67,7 @@ class ArchiveReader:
             with pq.ParquetFile(group.path, metadata=self._footers[group.path]) as file:
                 return file.read_row_group(group.index, columns=columns)
         except (OSError, pa.ArrowException) as error:
-            raise _unreadable(group.path, error) from error
+            raise unreadable(group.path, error) from error
 
 
 def version_of(footer: pq.FileMetaData) -> int:
@@ -75,20 +75,23 @@ def version_of(footer: pq.FileMetaData) -> int:
     return int((footer.metadata or {}).get(b"eddyline.schema_version", b"0"))
 
 
-def _footer(path: Path) -> pq.FileMetaData:
+def footer_of(path: Path) -> pq.FileMetaData:
+    """A file's footer. Raises StorageUnavailableError."""
     try:
         return pq.read_metadata(path)
     except (OSError, pa.ArrowException) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
-def _unreadable(path: Path, error: Exception) -> StorageUnavailableError:
+def unreadable(path: Path, error: Exception) -> StorageUnavailableError:
+    """A file that cannot be read, and what to do about it."""
     return StorageUnavailableError(
         f"{path} cannot be read ({str(error).splitlines()[0]}): restore it from a backup, or move it out of the lake"
     )
 
 
-def _row_groups(path: Path, footer: pq.FileMetaData) -> Iterator[RowGroup]:
+def row_groups(path: Path, footer: pq.FileMetaData) -> Iterator[RowGroup]:
+    """The row groups of a file that hold rows, in their order."""
     column = footer.schema.names.index("_time")
     for index in range(footer.num_row_groups):
         group = footer.row_group(index)

@@ -1,7 +1,7 @@
 """Keeps each stream's champion loaded: looked for beside scoring, swapped in between batches."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import structlog
@@ -35,13 +35,21 @@ class ChampionWatch(threading.Thread):
     """
 
     def __init__(
-        self, streams: Iterable[str], catalogue: ChampionCatalogue, store: BundleStore, *, device: str = "cpu"
+        self,
+        streams: Iterable[str],
+        catalogue: ChampionCatalogue,
+        store: BundleStore,
+        *,
+        device: str = "cpu",
+        check: Callable[[str, Bundle], None] = lambda stream, bundle: None,
     ) -> None:
+        """`check` raises ModelError for a bundle that does not fit its stream's spec."""
         super().__init__(name="eddyline-champions", daemon=True)
         self._streams = tuple(streams)
         self._catalogue = catalogue
         self._store = store
         self._device = device
+        self._check_bundle = check
         self._stop_event = threading.Event()
         self._bundles: dict[str, Bundle] = {}
         self.errors: dict[str, str] = {}
@@ -65,7 +73,9 @@ class ChampionWatch(threading.Thread):
         if wanted is None or (loaded is not None and loaded.model_id == wanted):
             self.errors.pop(stream, None)
             return
-        self._bundles[stream] = self._store.load(wanted, device=self._device)
+        bundle = self._store.load(wanted, device=self._device)
+        self._check_bundle(stream, bundle)
+        self._bundles[stream] = bundle
         self.errors.pop(stream, None)
         log.info("champion in service", stream=stream, model=wanted, previous=loaded.model_id if loaded else None)
 

@@ -5,7 +5,8 @@ Rows of several blocks, keys and partitions share a forward pass; only a batch l
 Shape legend: B rows of one block piece.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,10 @@ FORWARD_ROWS = 16_384
 PIECE_BYTES = 1024 * 1024
 """A block of more is decoded in pieces, so that scoring need not wait for all of it."""
 REASONS_PER_EVENT = 5
+ENRICHED_AHEAD = 4
+"""Pieces whose derived columns (windows are wide) may wait to be scored."""
+Enrich = Callable[[Block, Taken], pa.RecordBatch]
+"""The rows of a piece with the columns they derive from those before them in their partition."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,46 +47,68 @@ class ScoredPiece:
 
     block: Block
     taken: Taken
+    """Without derived columns, which are let go of once they are scored."""
     scores_B: FloatArray
     tail_B: FloatArray
     flags_B: npt.NDArray[np.bool_]
     flagged: list[FlaggedRow]
 
 
-class Forward:
-    """Decodes and scores blocks of one stream. For one scoring thread."""
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A piece decoded, and the batch that is to be scored."""
 
-    def __init__(self, intake: Intake, labels: frozenset[str]) -> None:
+    block: Block
+    taken: Taken
+    batch: pa.RecordBatch
+
+
+class Forward:
+    """Decodes, enriches and scores blocks of one stream. For one scoring thread.
+
+    Whichever thread decodes also enriches: pieces pass through it one by one, in order.
+    """
+
+    def __init__(self, intake: Intake, shown: Sequence[str], enrich: Enrich | None = None) -> None:
         self._intake = intake
-        self._labels = labels
+        self._shown = list(shown)
+        """The columns that alerts show of an event: its own, without labels."""
+        self._enrich = enrich
         self._decoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="eddyline-decode")
 
     def run(self, blocks: Sequence[Block], bundle: Bundle, *, poison: bool) -> Iterator[ScoredPiece]:
         """Every piece of every block, in order. With `poison` records are refused instead of decoded."""
-        waiting: list[tuple[Block, Taken]] = []
+        waiting: list[_Ready] = []
         rows = 0
-        for block, taken in self._taken(blocks, poison=poison):
-            waiting.append((block, taken))
-            rows += taken.batch.num_rows
+        for ready in self._taken(blocks, poison=poison):
+            waiting.append(ready)
+            rows += ready.batch.num_rows
             if rows >= FORWARD_ROWS:
                 yield from self._scored(waiting, bundle)
                 waiting, rows = [], 0
         if waiting:
             yield from self._scored(waiting, bundle)
 
-    def _taken(self, blocks: Sequence[Block], *, poison: bool) -> Iterator[tuple[Block, Taken]]:
+    def _taken(self, blocks: Sequence[Block], *, poison: bool) -> Iterator[_Ready]:
         pieces = [piece for block in blocks for piece in _pieces(block)]
         if poison or len(pieces) == 1:
-            take = self._intake.refuse if poison else self._intake.take
-            yield from ((piece, take(piece)) for piece in pieces)
+            yield from (self._take(piece, poison=poison) for piece in pieces)
             return
-        futures = [self._decoder.submit(self._intake.take, piece) for piece in pieces]
-        for piece, future in zip(pieces, futures, strict=True):
-            yield piece, future.result()
+        ahead = len(pieces) if self._enrich is None else ENRICHED_AHEAD
+        futures = deque(self._decoder.submit(self._take, piece) for piece in pieces[:ahead])
+        for piece in pieces[ahead:]:
+            yield futures.popleft().result()
+            futures.append(self._decoder.submit(self._take, piece))
+        while futures:
+            yield futures.popleft().result()
 
-    def _scored(self, waiting: Sequence[tuple[Block, Taken]], bundle: Bundle) -> Iterator[ScoredPiece]:
+    def _take(self, piece: Block, *, poison: bool = False) -> _Ready:
+        taken = self._intake.refuse(piece) if poison else self._intake.take(piece)
+        return _Ready(piece, taken, taken.batch if self._enrich is None else self._enrich(piece, taken))
+
+    def _scored(self, waiting: Sequence[_Ready], bundle: Bundle) -> Iterator[ScoredPiece]:
         """One forward pass over all of them."""
-        batches = [taken.batch for _, taken in waiting]
+        batches = [ready.batch for ready in waiting]
         batch = batches[0] if len(batches) == 1 else pa.concat_batches(batches)
         scores = bundle.detector.score(batch)
         tail = bundle.threshold.tail_probability(scores)
@@ -89,12 +116,12 @@ class Forward:
         at = np.flatnonzero(flags)
         reasons, events = self._explained(batch, at, bundle)
         start = 0
-        for block, taken in waiting:
-            end = start + taken.batch.num_rows
+        for ready in waiting:
+            end = start + ready.batch.num_rows
             low, high = np.searchsorted(at, (start, end))
             yield ScoredPiece(
-                block=block,
-                taken=taken,
+                block=ready.block,
+                taken=ready.taken,
                 scores_B=scores[start:end],
                 tail_B=tail[start:end],
                 flags_B=flags[start:end],
@@ -111,7 +138,7 @@ class Forward:
         if not len(rows):
             return [], []
         flagged = batch.take(pa.array(rows))
-        shown = flagged.select([n for n in flagged.schema.names if n not in self._labels])
+        shown = flagged.select(self._shown)
         return bundle.detector.explain(flagged, top=REASONS_PER_EVENT), [_plain(e) for e in shown.to_pylist()]
 
     def close(self) -> None:

@@ -27,6 +27,8 @@ from pipeline.scoring.ledger import CrashLedger
 from pipeline.scoring.names import Identity
 from pipeline.scoring.stream_worker import StreamWorker
 from pipeline.scoring.supervisor import EXIT_CONFIG, EXIT_FENCED
+from pipeline.state.fitting import check_fits
+from pipeline.state.keeper import StateKeeper
 
 log = structlog.get_logger()
 
@@ -52,24 +54,30 @@ class WorkerProcess:
         identity = Identity(instance=context.instance, slot=slot)
         specs = [context.specs[name] for name in streams]
         self.champions = ChampionWatch(
-            streams, context.catalogue(), context.model_store(), device=_device(specs[0].scoring.device)
+            streams,
+            context.catalogue(),
+            context.model_store(),
+            device=_device(specs[0].scoring.device),
+            check=lambda stream, bundle: check_fits(bundle, context.specs[stream]),
         )
         settings = context.settings
+        brokers = [context.broker() for _ in specs]
         self.workers = [
             StreamWorker(
                 spec,
                 identity=identity,
-                broker=context.broker(),
+                broker=broker,
                 champions=self.champions,
                 clock=self._clock,
                 metrics=self._metrics.stream(spec.stream),
                 masker=context.masker(spec),
                 ledger=CrashLedger(_ledger_path(settings.lake, spec.stream, identity)),
+                keeper=StateKeeper.of(spec, context.lake(), broker=broker, clock=self._clock),
                 delivery=settings.kafka.delivery,
                 replication_factor=settings.kafka.replication_factor,
                 accept_rejects=accept_rejects,
             )
-            for spec in specs
+            for spec, broker in zip(specs, brokers, strict=True)
         ]
         self._heartbeat = Heartbeat(context.catalogue(), self.workers, self.champions, identity, self._clock)
         self._health = HealthServer(

@@ -29,6 +29,10 @@ class StreamStatus:
         self.suppressed = 0
         self.lag = 0
         self.gaps = 0
+        self.warming_up: int | None = None
+        """Partitions whose keyed state has not seen enough yet; None for a stream without such state."""
+        self.incomplete = 0
+        """Partitions whose keyed state lacks events that the log no longer held."""
         self.unknown_fields: frozenset[str] = frozenset()
         self.absent_columns: frozenset[str] = frozenset()
         self.first_time_ms: int | None = None
@@ -98,6 +102,8 @@ class StreamStatus:
             "rejects": self.rejects,
             "late": self.late,
             "gaps": self.gaps,
+            "warming_up": self.warming_up,
+            "incomplete_state": self.incomplete,
             "model_id": bundle.model_id if bundle else None,
             "budget_unit": "share_of_events" if by_share else "alerts_per_day",
             "promised": self._spec.budget.share_of_events if by_share else self._spec.budget.alerts_per_day,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detectors.columns import Role, names_with_role
+from detectors.columns import Role
 from pipeline.alerts.model import Flagged
 from pipeline.alerts.staged import Staged
 from pipeline.config import StreamSpec
@@ -19,7 +19,7 @@ from pipeline.deadletters import dead_letter_records
 from pipeline.intake import Intake
 from pipeline.kafka.port import Block, OutRecord, TopicPartition
 from pipeline.model_store import Bundle
-from pipeline.scoring.forward import Forward, ScoredPiece
+from pipeline.scoring.forward import Enrich, Forward, ScoredPiece
 from pipeline.scoring.output import Places, alert_records, changelog_records, score_records
 from pipeline.scoring.partitions import PartitionState
 
@@ -67,9 +67,10 @@ class Scored:
 class StreamScorer:
     """Scores batches of one stream. Holds nothing between batches: partitions' states are handed in."""
 
-    def __init__(self, spec: StreamSpec) -> None:
+    def __init__(self, spec: StreamSpec, enrich: Enrich | None = None) -> None:
         self.spec = spec
-        self._forward = Forward(Intake(spec), frozenset(names_with_role(spec.schema(), Role.LABEL)))
+        shown = [column.name for column in spec.columns if Role.LABEL not in column.roles]
+        self._forward = Forward(Intake(spec), shown, enrich)
         self._keys = spec.columns_with(Role.KEY)
         self._late_ms = round(spec.scoring.late_seconds * 1000)
 

@@ -65,7 +65,14 @@ class KafkaPythonAdmin:
 
     def latest_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """High watermarks, open transactions included."""
-        specs = {ClientPartition(*p): OffsetSpec.LATEST for p in partitions}
+        return self._offsets(partitions, OffsetSpec.LATEST)
+
+    def earliest_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """The first offsets still held."""
+        return self._offsets(partitions, OffsetSpec.EARLIEST)
+
+    def _offsets(self, partitions: Sequence[TopicPartition], which: OffsetSpec) -> dict[TopicPartition, int]:
+        specs = {ClientPartition(*p): which for p in partitions}
         with translated(self._settings):
             found = self._client.list_partition_offsets(specs) if specs else {}
         return {TopicPartition(p.topic, p.partition): int(at.offset) for p, at in found.items()}

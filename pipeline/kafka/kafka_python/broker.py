@@ -1,10 +1,12 @@
 """Makes kafka-python clients for one cluster."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from kafka import KafkaConsumer
 from kafka import TopicPartition as ClientPartition
 from kafka.consumer.fetcher import ConsumerRecord
@@ -57,7 +59,7 @@ class KafkaPythonBroker:
 
         Transactions still open below those marks are waited for, so that what a previous owner committed is seen. With
         `headers`, blocks carry them, at the client's own slower pace.
-        Returns the next offsets. Raises EddylineError when the ends are not reached within `timeout_seconds`.
+        Returns the next offsets. Raises EddylineError when nothing comes for `timeout_seconds` before the ends.
         """
         admin = self.admin()
         try:
@@ -66,18 +68,42 @@ class KafkaPythonBroker:
             admin.close()
         pending = {ClientPartition(*p): end for p, end in ends.items() if end > 0}
         if pending:
-            options = consumer_options(self._settings, self._options) | {"auto_offset_reset": "earliest"}
-            with translated(self._settings):
-                client = KafkaConsumer(**options)
-                if not headers:
-                    use_fast_records(client)
-                try:
-                    client.assign(list(pending))
-                    client.seek_to_beginning(*pending)
-                    _drain(client, pending, on_block, timeout_seconds)
-                finally:
-                    client.close(autocommit=False, timeout_ms=1_000)
+            with self._reader(fast=not headers) as client:
+                client.assign(list(pending))
+                client.seek_to_beginning(*pending)
+                _drain(client, pending, on_block, timeout_seconds)
         return ends
+
+    def read_ranges(
+        self,
+        ranges: Mapping[TopicPartition, tuple[int, int]],
+        on_block: Callable[[Block], None],
+        *,
+        timeout_seconds: float,
+        go_on: Callable[[], bool] = lambda: True,
+    ) -> bool:
+        """See `Broker.read_ranges`."""
+        wanted = {ClientPartition(*p): span for p, span in ranges.items() if span[0] < span[1]}
+        if not wanted:
+            return True
+        with self._reader() as client:
+            client.assign(list(wanted))
+            for partition, (start, _) in wanted.items():
+                client.seek(partition, start)
+            return _drain(client, {p: end for p, (_, end) in wanted.items()}, on_block, timeout_seconds, go_on)
+
+    @contextmanager
+    def _reader(self, *, fast: bool = True) -> Iterator[KafkaConsumer]:
+        """A consumer outside any group, reading committed records from wherever it is told."""
+        options = consumer_options(self._settings, self._options) | {"auto_offset_reset": "earliest"}
+        with translated(self._settings):
+            client = KafkaConsumer(**options)
+            if fast:
+                use_fast_records(client)
+            try:
+                yield client
+            finally:
+                client.close(autocommit=False, timeout_ms=1_000)
 
 
 def _drain(
@@ -85,21 +111,31 @@ def _drain(
     pending: dict[ClientPartition, int],
     on_block: Callable[[Block], None],
     timeout_seconds: float,
-) -> None:
-    """Hand over records until every partition's position has reached its end."""
+    go_on: Callable[[], bool] = lambda: True,
+) -> bool:
+    """Hand over records below each partition's end until every position is there; False where `go_on` ended it."""
     deadline = time.monotonic() + timeout_seconds
     while pending:
+        if not go_on():
+            return False
         fetched = client.poll(timeout_ms=200, max_records=READ_MAX_RECORDS)
         for target, records in fetched.items():
-            on_block(_as_block(TopicPartition(target.topic, target.partition), records))
+            block = _as_block(TopicPartition(target.topic, target.partition), records)
+            below = int(np.searchsorted(block.offsets, pending.get(target, 0)))
+            if below:
+                on_block(block.cut(0, below))
         for target in [p for p, end in pending.items() if client.position(p) >= end]:
             del pending[target]
-        if pending and not fetched and time.monotonic() > deadline:
+            client.pause(target)
+        if fetched:
+            deadline = time.monotonic() + timeout_seconds
+        elif pending and time.monotonic() > deadline:
             stuck = ", ".join(f"{p.topic}[{p.partition}] (to {end})" for p, end in pending.items())
             raise EddylineError(
                 f"{stuck} could not be read to the end within {timeout_seconds:g} s: an open transaction may be "
                 "holding it back; try again"
             )
+    return True
 
 
 def _as_block(source: TopicPartition, records: Sequence[Any]) -> Block:

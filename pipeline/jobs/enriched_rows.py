@@ -1,0 +1,102 @@
+"""Archived rows as the scorer saw them: under the spec's schema, partition by partition in order of offset, with the
+columns that each derives from those before it in its partition. One state per partition and incarnation of the topic,
+by the class that the scorer uses."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from pipeline.config import StreamSpec
+from pipeline.event_files import conform
+from pipeline.kafka.port import Int64Array
+from pipeline.lake.in_order import PartitionRows
+from pipeline.state.enricher import Enricher
+from pipeline.state.recipe import Recipe
+
+MOST_BATCH_BYTES = 32 * 1024 * 1024
+TEXT_BYTES = 24
+"""What a text is taken to be long."""
+
+
+class OrderedArchive(Protocol):
+    """The part of the lake that is read in order of offset."""
+
+    def iterate_in_order(
+        self,
+        stream: str,
+        *,
+        start_ms: int | None,
+        end_ms: int | None,
+        columns: Sequence[str] | None,
+        history: bool,
+    ) -> Iterator[PartitionRows]:
+        """Archived rows partition by partition in order of offset; see `Lake.iterate_in_order`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Consecutive rows of one partition. B rows."""
+
+    partition: str
+    """Unique to the partition of one incarnation of the topic."""
+    batch: pa.RecordBatch
+    """Under the enriched schema."""
+    times_ms: Int64Array
+    """Shape (B,)."""
+
+
+def enriched_rows(
+    spec: StreamSpec,
+    recipe: Recipe | None,
+    archive: OrderedArchive,
+    *,
+    columns: Sequence[str],
+    start_ms: int | None,
+    end_ms: int | None,
+) -> Iterator[Rows]:
+    """Every row of the window. States are warmed by all rows before it that the archive has. Batches are cut so that
+    wide derived columns stay within `MOST_BATCH_BYTES`."""
+    found = archive.iterate_in_order(
+        spec.stream, start_ms=start_ms, end_ms=end_ms, columns=columns, history=recipe is not None
+    )
+    if recipe is None:
+        for rows in found:
+            yield Rows(f"{rows.topic_id}/{rows.partition}", conform(rows.batch, spec), rows.times_ms)
+        return
+    most = max(1_024, MOST_BATCH_BYTES // row_bytes(recipe.schema))
+    name, enricher = "", Enricher(recipe)
+    for rows in found:
+        partition = f"{rows.topic_id}/{rows.partition}"
+        if partition != name:
+            name, enricher = partition, Enricher(recipe)
+        for start in range(0, rows.batch.num_rows, most):
+            times = rows.times_ms[start : start + most]
+            batch = enricher.advance(conform(rows.batch.slice(start, most), spec), times, next_offset=0)
+            yield from _inside(Rows(partition, batch, times), start_ms, end_ms)
+
+
+def _inside(rows: Rows, start_ms: int | None, end_ms: int | None) -> Iterator[Rows]:
+    """The rows of a window; nothing where there are none."""
+    inside = rows.times_ms >= (start_ms if start_ms is not None else rows.times_ms.min())
+    if end_ms is not None:
+        inside &= rows.times_ms < end_ms
+    if inside.all():
+        yield rows
+    elif inside.any():
+        yield Rows(rows.partition, rows.batch.filter(pa.array(inside)), rows.times_ms[inside])
+
+
+def row_bytes(schema: pa.Schema) -> int:
+    """About how many bytes a row takes in memory."""
+    return sum(_width(field.type) for field in schema)
+
+
+def _width(kind: pa.DataType) -> int:
+    if pa.types.is_fixed_size_list(kind):
+        return int(kind.list_size) * _width(kind.value_type)
+    try:
+        return max(1, int(kind.bit_width) // 8)
+    except ValueError:
+        return TEXT_BYTES
