@@ -23,7 +23,8 @@ class ThresholdFigures:
     recall: float
 
 
-def _checked(scores: FloatArray, labels: BoolArray) -> tuple[FloatArray, BoolArray]:
+def checked(scores: FloatArray, labels: BoolArray) -> tuple[FloatArray, BoolArray]:
+    """Scores as doubles and labels as truths, (N,) each. Raises ValueError: lengths differ, or a class is absent."""
     labels = np.asarray(labels, dtype=np.bool_)
     if len(scores) != len(labels):
         raise ValueError(f"{len(scores)} scores for {len(labels)} labels")
@@ -34,7 +35,7 @@ def _checked(scores: FloatArray, labels: BoolArray) -> tuple[FloatArray, BoolArr
 
 def auroc(scores: FloatArray, labels: BoolArray) -> float:
     """The chance that an anomalous row outscores a normal one, ties counting half (Mann-Whitney U)."""
-    scores, labels = _checked(scores, labels)
+    scores, labels = checked(scores, labels)
     positives = int(labels.sum())
     u = rankdata(scores)[labels].sum() - positives * (positives + 1) / 2
     return float(u / (positives * (len(labels) - positives)))
@@ -42,7 +43,7 @@ def auroc(scores: FloatArray, labels: BoolArray) -> float:
 
 def average_precision(scores: FloatArray, labels: BoolArray) -> float:
     """Mean precision over the recall steps, without interpolation: Σ (Rₙ − Rₙ₋₁) Pₙ."""
-    scores, labels = _checked(scores, labels)
+    scores, labels = checked(scores, labels)
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(labels[order])
     last_of_tie = np.append(np.diff(scores[order]) != 0, True)
@@ -53,7 +54,7 @@ def average_precision(scores: FloatArray, labels: BoolArray) -> float:
 
 def at_threshold(scores: FloatArray, labels: BoolArray, nats: float) -> ThresholdFigures:
     """Precision and recall of the rows that score above `nats`."""
-    scores, labels = _checked(scores, labels)
+    scores, labels = checked(scores, labels)
     flagged = scores > nats
     hits = int((flagged & labels).sum())
     count = int(flagged.sum())
