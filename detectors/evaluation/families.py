@@ -37,7 +37,7 @@ def family_figures(scores: FloatArray, truth: Truth, *, budget_share: float = 0.
         delays = detection_delays(scores > nats, np.where(mine, truth.event_N, -1))
         found.append(
             FamilyFigures(
-                family=family.name,
+                family=family.label,
                 rows=int(mine.sum()),
                 events=delays.events,
                 auroc=auroc(scores[shown], mine[shown]),

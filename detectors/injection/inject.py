@@ -34,7 +34,7 @@ def inject(table: pa.Table, plan: Plan, *, seed: int) -> Injected:
     table = table.combine_chunks()
     view, edits = TableView(table, plan), Edits(table)
     ledger = Ledger(table.column_names, table.num_rows)
-    generators = [np.random.default_rng([seed, *family.name.encode()]) for family in plan.families]
+    generators = _generators(plan, seed)
     in_place = [at for at, family in enumerate(plan.families) if family.kind is not AnomalyKind.COLLECTIVE]
     for at in sorted(in_place, key=lambda at: (-plan.families[at].rows, at)):
         family = plan.families[at]
@@ -42,3 +42,9 @@ def inject(table: pa.Table, plan: Plan, *, seed: int) -> Injected:
     edited = edits.finish()
     made, ledger, source_N, added_N = add_collective(TableView(edited, plan), ledger, plan.families, generators)
     return Injected(table=made, truth=ledger.truth(plan.families), source_N=source_N, added_N=added_N)
+
+
+def _generators(plan: Plan, seed: int) -> list[np.random.Generator]:
+    """One for each family, by its name, and by how many of that name come before it."""
+    names = [family.name for family in plan.families]
+    return [np.random.default_rng([seed, names[:at].count(name), *name.encode()]) for at, name in enumerate(names)]

@@ -98,6 +98,11 @@ class Family:
         return f"{self.kind}:{self.way}" if len(VARIANTS[self.kind]) > 1 else str(self.kind)
 
     @property
+    def label(self) -> str:
+        """The name, and how many columns where those are several: tells the families of a plan apart."""
+        return self.name if self.columns == 1 else f"{self.name} in {self.columns} columns"
+
+    @property
     def strength(self) -> tuple[float, float]:
         """Least and greatest severity."""
         usual = USUAL_SEVERITY[self.kind]

@@ -68,7 +68,7 @@ def _unknown_detectors(loaded: "Loaded") -> "list[Problem]":
         return []  # the usual one is there; asking the registry takes seconds
     from detectors.registry import DETECTORS
 
-    known = sorted(detector.name for detector in DETECTORS)
+    known = ["auto", *sorted(detector.name for detector in DETECTORS)]
     return [
         Problem(
             file=str(loaded.spec_files[name]),

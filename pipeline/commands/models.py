@@ -68,6 +68,8 @@ def show(model_id: ModelId, config: Config = None) -> None:
     table.add_row("trained", _moment(model.created_ms))
     table.add_row("threshold", f"{model.threshold_nats:.2f} nats")
     table.add_row("in service now", "yes" if model.champion else "no")
+    if "choice" in model.facts:
+        table.add_row("why", f"auto chose {model.facts['choice']['reason']}")
     for promotion in catalogue.champions(model.stream):
         if promotion.model_id == model.model_id:
             table.add_row("promoted", f"{_moment(promotion.since_ms)}: {promotion.reason}")

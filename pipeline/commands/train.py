@@ -11,6 +11,7 @@ from pipeline.commands.streams import stream_named
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from detectors.auto import CandidateFigures
     from pipeline.config import StreamSpec
     from pipeline.jobs.train import Trained
 
@@ -27,7 +28,9 @@ def train(
     stream: Annotated[str, typer.Argument(help="The stream to learn.")],
     start: Annotated[str | None, typer.Option("--from", help="Learn from events at or after this moment.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Learn from events before this moment.")] = None,
-    detector: Annotated[str | None, typer.Option(help="Detector to use; the stream's own by default.")] = None,
+    detector: Annotated[
+        str | None, typer.Option(help="Detector to use, `auto` to have it chosen; the stream's own by default.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed; the stream's own by default.")] = None,
     promote: Annotated[bool, typer.Option("--promote/--no-promote", help="Put the model into service.")] = True,
     config: Annotated[Path | None, typer.Option(help="Settings file; eddyline.yaml by default.")] = None,
@@ -75,6 +78,10 @@ def _print_figures(console: "Console", spec: "StreamSpec", trained: "Trained") -
         "learned from", f"{trained.fit_rows:,} events, calibrated on the newest {threshold.calibration_rows:,}"
     )
     grid.add_row("span", between_text(start_ms, end_ms))
+    if trained.choice is not None:
+        grid.add_row("detector", f"auto chose {trained.choice.reason}")
+        for candidate in trained.choice.candidates:
+            grid.add_row("", _candidate_text(candidate))
     grid.add_row("fit", f"{report.seconds:.1f} s, {report.epochs} epochs, {report.stopped_because}")
     grid.add_row("held-out score", f"{trained.held_out_nats:.2f} nats an event on average")
     suspects = f"{threshold.suspected_share:.2%} of the calibration events taken for anomalies and not counted"
@@ -98,3 +105,11 @@ def _print_figures(console: "Console", spec: "StreamSpec", trained: "Trained") -
             soft_wrap=True,
         )
     console.print(f"`eddyline backtest {spec.stream}` shows what it would have said", soft_wrap=True)
+
+
+def _candidate_text(candidate: "CandidateFigures") -> str:
+    return (
+        f"{candidate.name}: mean rank {candidate.mean_rank:.1f}, average precision "
+        f"{candidate.mean_average_precision:.3f}, AUROC {candidate.mean_auroc:.3f}, fitted in "
+        f"{candidate.fit_seconds:.1f} s, {candidate.rows_per_second:,.0f} rows/s"
+    )

@@ -10,13 +10,14 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
+from detectors.auto import Choice
 from detectors.base import Detector, FitReport, FloatArray
 from detectors.errors import UnusableDataError
-from detectors.registry import detector_class
 from detectors.thresholds import Budget, Threshold, calibrate
 from pipeline.clock import Clock
 from pipeline.config import StreamSpec
 from pipeline.errors import ConfigError
+from pipeline.jobs.choice import DetectorMaker
 from pipeline.jobs.promise import MS_PER_DAY
 from pipeline.jobs.training_data import Archive, Int64s, TrainingData, empty_features
 from pipeline.model_store import Bundle, ModelStore
@@ -75,6 +76,8 @@ class Trained:
     replaced: str | None
     """The champion before, where this model took over."""
     promoted: bool
+    choice: Choice | None
+    """Why this detector, where `auto` was asked for."""
     events_per_day: float
 
 
@@ -92,8 +95,9 @@ def train(
     report(0.0, "reading the archive")
     seed = spec.detector.seed if options.seed is None else options.seed
     data = TrainingData(spec, lake, start_ms=options.start_ms, end_ms=options.end_ms, seed=seed)
-    detector = _detector(spec, options, seed)
-    fitted = _fit(detector, data, spec.stream, lambda fraction, text: report(0.05 + 0.8 * fraction, text))
+    maker = DetectorMaker(spec, named=options.detector, seed=seed, device=options.device)
+    fitted = _fit(maker, data, spec.stream, lambda fraction, text: report(0.05 + 0.8 * fraction, text))
+    detector = fitted.detector
     report(0.85, "scoring held-out rows")
     held_out = score_held_out(detector, data)
     report(0.95, "calibrating the threshold")
@@ -120,6 +124,7 @@ def train(
         empty_features=fitted.empty_features,
         replaced=replaced,
         promoted=options.promote,
+        choice=fitted.choice,
         events_per_day=data.split.rows / span_ms * MS_PER_DAY,
     )
 
@@ -128,6 +133,8 @@ def train(
 class _Fitted:
     """What is left of the fit once its rows are let go of."""
 
+    detector: Detector
+    choice: Choice | None
     report: FitReport
     rows: int
     empty_features: tuple[str, ...]
@@ -177,20 +184,13 @@ def calibrated(spec: StreamSpec, held_out: HeldOutScores) -> Threshold:
         raise ConfigError(f"no threshold can be calibrated: {error}") from error
 
 
-def _detector(spec: StreamSpec, options: TrainOptions, seed: int) -> Detector:
-    try:
-        make: Callable[..., Detector] = detector_class(options.detector or spec.detector.name)
-    except KeyError as error:
-        raise ConfigError(str(error.args[0])) from None
-    return make(seed=seed, time_budget_seconds=spec.detector.time_budget_seconds, device=options.device)
-
-
-def _fit(detector: Detector, data: TrainingData, stream: str, report: Report) -> _Fitted:
-    """Fit on the sample, which is let go of with this function's return."""
+def _fit(maker: DetectorMaker, data: TrainingData, stream: str, report: Report) -> _Fitted:
+    """Choose where that was asked for, and fit on the sample, which is let go of with this function's return."""
     table = data.fit_sample()
     empty = empty_features(table, stream)
     try:
-        return _Fitted(detector.fit(table, progress=report), table.num_rows, empty)
+        detector, choice = maker.make(table, report)
+        return _Fitted(detector, choice, detector.fit(table, progress=report), table.num_rows, empty)
     except UnusableDataError as error:
         raise ConfigError(f"the archive cannot be learned from: {error}") from error
 
@@ -209,6 +209,7 @@ def _facts(spec: StreamSpec, data: TrainingData, fitted: _Fitted, held_out: Held
         "budget": spec.budget.model_dump(mode="json"),
         "group_gap_seconds": spec.alerts.group_gap_seconds,
         FACT: enrichment_fact(spec),
+        **({"choice": fitted.choice.document()} if fitted.choice is not None else {}),
     }
 
 
