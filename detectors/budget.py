@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 CONFIDENCE = 0.95
+DAY_SECONDS = 86_400.0
 LEAST_EXPECTED = 20.0
 """Promised alerts below which nothing is said about a promise."""
 
@@ -36,6 +37,12 @@ class Budget:
             raise ValueError(f"alerts_per_day must be above 0, not {self.alerts_per_day}")
         if self.share_of_events is not None and not 0.0 < self.share_of_events < 0.5:
             raise ValueError(f"share_of_events must lie between 0 and 0.5, not {self.share_of_events}")
+
+    def allowed(self, *, rows: int, seconds: float) -> float:
+        """Alerts that the budget allows over so many rows and so much time."""
+        if self.share_of_events is not None:
+            return self.share_of_events * rows
+        return (self.alerts_per_day or 0.0) * seconds / DAY_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

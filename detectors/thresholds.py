@@ -1,11 +1,10 @@
 """Score → verdict from a false-alarm budget, fitted on held-out scores apart from the detector.
 
 Calibration counts alerts as they will be counted in service: flagged rows of one group closer than the gap are one
-alert. The threshold is the lowest score at which the calibration span would have had `AIM` of the budget, all rows
-counted or its suspects weighted out (`Counted`, `tails.py`); below the budget because a promise is a bound, and a
-bound met exactly is broken half of the time. Where that leaves fewer than `LEAST_COUNT` alerts to count, a generalized
-Pareto tail fitted to the highest scores extrapolates (Pickands 1975; Siffer et al. 2017); a budget finer than one
-alert in the whole calibration is marked `extrapolated`.
+alert. It aims at `AIM` of the budget, all rows counted or its suspects weighted out (`Counted`, `tails.py`); below the
+budget because a promise is a bound, and a bound met exactly is broken half of the time. Two methods (`Method`):
+split-conformal counting where there are alerts enough to count, else a generalized Pareto tail from where there are
+(Pickands 1975; Siffer et al. 2017). A budget finer than one alert in the whole calibration is marked `extrapolated`.
 
 Without labels the promise is about unconfirmed alerts, on rows like the calibration's. It fails under drift. With
 suspects weighted out it also fails where anomalies continue the normal scores without a step (then too few alerts),
@@ -15,6 +14,7 @@ apart (then far too many): that is why all rows count unless told otherwise.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from detectors.budget import Budget, Counted, Kept, RateInterval, kept, observed
 from detectors.errors import IncompatibleArtifactError, UnusableDataError
 from detectors.tails import Pareto, fit_pareto, normal_weights
 
-__all__ = ["Budget", "Counted", "Kept", "RateInterval", "Threshold", "calibrate", "kept", "observed_rate"]
+__all__ = ["Budget", "Counted", "Kept", "Method", "RateInterval", "Threshold", "calibrate", "kept", "observed_rate"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -44,7 +44,20 @@ TAIL_ROWS = 250
 LEAST_SHAPE = 0.02
 """A hair heavier than exponential: tail probabilities then neither reach 0 nor tie, however high the score."""
 KNOTS = 200
-DAY_SECONDS = 86_400.0
+
+
+class Method(StrEnum):
+    """How a threshold is found from calibration scores."""
+
+    AUTO = "auto"
+    """Conformal where at least `LEAST_COUNT` alerts are left to count, else the tail."""
+    CONFORMAL = "conformal"
+    """Split conformal (Vovk et al. 2005): with k alerts above it in N exchangeable rows a threshold is exceeded at a
+    rate of at most (k + 1) / (N + 1), whatever the distribution; the one alert more is the finite-sample correction.
+    Where the aim is less than one alert no finite threshold has the guarantee: the highest score is taken."""
+    TAIL = "tail"
+    """A generalized Pareto tail, anchored where `LEAST_COUNT` alerts are counted. Finer than counting, and true only
+    as far as the tail's shape is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +101,8 @@ class Threshold:
     suspected_share: float
     """Of the calibration rows, taken for anomalies and not counted (always 0 where all count)."""
     tail: Tail
+    method: Method = Method.AUTO
+    """The one that was used; `auto` where a threshold was written before it was noted."""
 
     def tail_probability(self, scores: FloatArray) -> FloatArray:
         """How often a normal row scores above each score, (N,)."""
@@ -109,6 +124,7 @@ class Threshold:
             raise IncompatibleArtifactError(f"the threshold has a format other than {FORMAT}: train again")
         tail = fields.pop("tail")
         knots = {"scores": tuple(tail["scores"]), "log_survival": tuple(tail["log_survival"])}
+        fields["method"] = Method(fields.get("method", Method.AUTO))
         return cls(**fields, tail=Tail(**{**tail, **knots}))
 
 
@@ -119,6 +135,7 @@ def calibrate(
     times_ms: Int64Array | None = None,
     groups: Sequence[Any] | npt.NDArray[Any] | None = None,
     gap_seconds: float = 0.0,
+    method: Method = Method.AUTO,
 ) -> Threshold:
     """The threshold that meets `budget` on rows like these; they must not have been trained on.
 
@@ -132,18 +149,15 @@ def calibrate(
     if times_ms is None and budget.alerts_per_day is not None:
         raise ValueError("a budget in alerts a day needs the rows' times: state it as share_of_events instead")
     weights = normal_weights(scores) if budget.counted is Counted.NORMAL else np.ones(len(scores))
-    seconds = None if times_ms is None else _span_seconds(times_ms)
-    if budget.share_of_events is not None:
-        allowed = budget.share_of_events * len(scores)
-    else:
-        allowed = (budget.alerts_per_day or 0.0) * (seconds or 0.0) / DAY_SECONDS
+    seconds = None if times_ms is None else span_seconds(times_ms)
+    allowed = budget.allowed(rows=len(scores), seconds=seconds or 0.0)
     tail = fit_tail(scores, weights)
     counter = AlertCounter(scores, weights, times_ms=times_ms, groups=groups, gap_seconds=gap_seconds)
     most_flagged = max(MOST_FLAGGED_SHARE, budget.share_of_events or 0.0)
+    used = _method(method, AIM * allowed)
+    nats = _by_counting(counter, AIM * allowed) if used is Method.CONFORMAL else _by_tail(counter, tail, AIM * allowed)
     return Threshold(
-        nats=max(
-            _choose(scores, weights, counter, tail, AIM * allowed), _quantile(scores, weights, 1.0 - most_flagged)
-        ),
+        nats=max(nats, weighted_quantile(scores, weights, 1.0 - most_flagged)),
         promised_per_day=budget.alerts_per_day,
         promised_share=budget.share_of_events,
         extrapolated=allowed < 1.0,
@@ -151,14 +165,24 @@ def calibrate(
         calibration_seconds=seconds,
         suspected_share=float(1.0 - weights.mean()),
         tail=tail,
+        method=used,
     )
 
 
-def _choose(scores: FloatArray, weights: FloatArray, counter: AlertCounter, tail: Tail, aim: float) -> float:
-    """Count down to `aim` alerts where there are enough to count; else walk up the tail from where there are."""
-    if aim >= LEAST_COUNT:
-        return counter.lowest_score_within(aim)
-    anchor = counter.lowest_score_within(LEAST_COUNT)
+def _method(asked: Method, aim: float) -> Method:
+    if asked is not Method.AUTO:
+        return asked
+    return Method.CONFORMAL if aim >= LEAST_COUNT else Method.TAIL
+
+
+def _by_counting(counter: AlertCounter, aim: float) -> float:
+    """The lowest score with at most `aim` alerts above it, the one that conformal prediction adds included."""
+    return counter.lowest_score_within(max(aim - 1.0, 0.0))
+
+
+def _by_tail(counter: AlertCounter, tail: Tail, aim: float) -> float:
+    """Walk up the tail from where there are alerts enough to count; where the aim is at least as many, from the aim."""
+    anchor = counter.lowest_score_within(max(aim, LEAST_COUNT))
     alerts = max(counter.alerts_above(anchor), 1e-9)
     log_survival = float(np.log(tail.probability(np.array([anchor]))[0]))
     wanted = log_survival + float(np.log(max(aim, 1e-300) / max(alerts, aim)))
@@ -167,7 +191,7 @@ def _choose(scores: FloatArray, weights: FloatArray, counter: AlertCounter, tail
     return float(np.interp(-wanted, -np.array(tail.log_survival), tail.scores))
 
 
-def _quantile(scores: FloatArray, weights: FloatArray, share: float) -> float:
+def weighted_quantile(scores: FloatArray, weights: FloatArray, share: float) -> float:
     order = np.argsort(scores, kind="stable")
     below = np.cumsum(weights[order])
     return float(scores[order][min(int(np.searchsorted(below, share * below[-1])), len(scores) - 1)])
@@ -198,7 +222,7 @@ def fit_tail(scores: FloatArray, weights: FloatArray) -> Tail:
     )
 
 
-def _span_seconds(times_ms: Int64Array) -> float:
+def span_seconds(times_ms: Int64Array) -> float:
     """The time the rows cover; one more than their gaps, so that evenly spaced rows count whole."""
     times = np.asarray(times_ms, dtype=np.int64)
     span = float(times.max() - times.min()) / 1000.0
