@@ -58,7 +58,7 @@ class ContextEnrichment(Enrichment):
         self.settings = settings
         self._personal = personal
         self._layout = Layout.of(settings, personal)
-        self._half_lives_ms = np.array(settings.half_lives_seconds) * 1000.0
+        self._half_lives_ms = np.array([*settings.half_lives_seconds, settings.norm_half_life_seconds]) * 1000.0
         self._table = KeyTable(0)
         self._state_KS = np.zeros((0, self._width))
         self._known_KCM = np.zeros((0, len(settings.categorical), MEMORY), dtype=np.uint16)
@@ -66,7 +66,7 @@ class ContextEnrichment(Enrichment):
     @property
     def _width(self) -> int:
         s = self.settings
-        return state_width(len(s.half_lives_seconds), len(s.numeric), len(s.categorical))
+        return state_width(len(self._half_lives_ms), s.moment_lives, len(s.numeric), len(s.categorical))
 
     @property
     def fields(self) -> tuple[pa.Field, ...]:
@@ -131,6 +131,7 @@ class ContextEnrichment(Enrichment):
             values_NB,
             categories_CB,
             self._half_lives_ms,
+            self.settings.moment_lives,
             self.settings.max_keys,
             t.places_T,
             t.hashes_K,
@@ -140,7 +141,8 @@ class ContextEnrichment(Enrichment):
             self._known_KCM,
             layout.key_at,
             layout.count_at_H,
-            layout.moments_at_NH4,
+            layout.moments_at_NH3,
+            layout.deviation_at_N,
             layout.new_at_C2,
             out_OB,
         )

@@ -1,9 +1,9 @@
 """The loop over rows that reads a key's state, writes the row's columns, and moves the state past the row.
 
-State of a slot, as doubles: the time of its newest event; H decayed counts; for each numeric column and half-life a
-decayed weight, mean and sum of squared deviations (Welford's update with exponential forgetting, as Finch 2009); for
-each categorical column the decayed count of new categories. Beside it, for each categorical column, the 16-bit
-fingerprints of the last `MEMORY` different categories, newest first.
+State of a slot, as doubles: the time of its newest event; H decayed counts; for each numeric column and moment
+half-life a decayed weight, mean and sum of squared deviations (Welford's update with exponential forgetting, as Finch
+2009); for each categorical column the decayed count of new categories. The last half-life is the norm's. Beside it,
+for each categorical column, the 16-bit fingerprints of the last `MEMORY` different categories, newest first.
 
 A key's slot is found in an open-addressing table: slot numbers at the hash's place or the next free one (linear
 probing, at most half full, deletion by shifting back, so no tombstones pile up). Keys hang in a list from the one seen
@@ -16,7 +16,7 @@ Shape legend: B rows, K slots, S doubles of a slot, T places of the table (a pow
 N numeric and C categorical columns, M categories remembered, O output rows.
 """
 
-from math import exp, sqrt
+from math import exp, floor, sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -147,9 +147,9 @@ def slot_of(
     return np.int64(-1 - slot)
 
 
-def state_width(half_lives: int, numeric: int, categorical: int) -> int:
-    """S, the doubles kept for each key."""
-    return 1 + half_lives + 3 * numeric * half_lives + categorical
+def state_width(half_lives: int, moment_lives: int, numeric: int, categorical: int) -> int:
+    """S, the doubles kept for each key; `moment_lives` of the half-lives (the longest ones) have means and spreads."""
+    return 1 + half_lives + 3 * numeric * moment_lives + categorical
 
 
 @inlined
@@ -191,6 +191,29 @@ def _remember(category: np.uint16, known_M: UInt16Array) -> bool:
     return new
 
 
+@inlined
+def _categories(
+    categories_CB: UInt64Array,
+    i: int,
+    cold: bool,
+    decay: float,
+    events: float,
+    at: int,
+    key_S: FloatArray,
+    known_CM: UInt16Array,
+    new_at_C2: Int64Array,
+    out_OB: FloatArray,
+) -> None:
+    """The part of a row that its categories have; `events` is the key's decayed count before the row."""
+    for c in range(len(categories_CB)):
+        new = _remember(_fingerprint(categories_CB[c, i]), known_CM[c])
+        key_S[at + c] *= decay
+        _put(out_OB, new_at_C2[c, 0], i, np.nan if cold else (1.0 if new else 0.0))
+        _put(out_OB, new_at_C2[c, 1], i, np.nan if cold else key_S[at + c] / events)
+        if new and not cold:
+            key_S[at + c] += 1.0
+
+
 @compiled
 def advance(
     hashes_B: UInt64Array,
@@ -198,6 +221,7 @@ def advance(
     values_NB: FloatArray,
     categories_CB: UInt64Array,
     half_lives_ms_H: FloatArray,
+    moment_lives: int,
     max_keys: int,
     places_T: Int32Array,
     hashes_K: UInt64Array,
@@ -207,12 +231,13 @@ def advance(
     known_KCM: npt.NDArray[np.uint16],
     key_at: Int64Array,
     count_at_H: Int64Array,
-    moments_at_NH4: Int64Array,
+    moments_at_NH3: Int64Array,
+    deviation_at_N: Int64Array,
     new_at_C2: Int64Array,
     out_OB: FloatArray,
 ) -> None:
     """Write every row's columns into `out_OB` (NaN where a key has no history) and move the state past the rows."""
-    H, N, C = len(half_lives_ms_H), len(values_NB), len(categories_CB)
+    H, N = len(half_lives_ms_H), len(values_NB)
     decay_H = np.ones(H)
     nan = np.nan
     for i in range(len(hashes_B)):
@@ -230,35 +255,31 @@ def advance(
         for h in range(H):
             decay_H[h] = exp(-LN_2 * gap_ms / half_lives_ms_H[h]) if gap_ms > 0.0 else 1.0
             key_S[1 + h] *= decay_H[h]
-            _put(out_OB, count_at_H[h], i, key_S[1 + h])
+            _put(out_OB, count_at_H[h], i, floor(key_S[1 + h] * 100.0 + 0.5) / 100.0)
         promised = key_S[H] * half_lives_ms_H[0] / half_lives_ms_H[H - 1]
         _put(out_OB, key_at[1], i, (key_S[1] - promised) / sqrt(promised + 1.0))
         at = 1 + H
         for n in range(N):
-            x = values_NB[n, i]
-            for h in range(H):
+            x, deviation = values_NB[n, i], nan
+            for h in range(H - moment_lives, H):
                 weight, mean, squares = key_S[at] * decay_H[h], key_S[at + 1], key_S[at + 2] * decay_H[h]
                 blank = not weight > 0.0
-                _put(out_OB, moments_at_NH4[n, h, 0], i, nan if blank else mean)
-                _put(out_OB, moments_at_NH4[n, h, 1], i, weight * mean)
-                _put(out_OB, moments_at_NH4[n, h, 2], i, nan if blank else sqrt(squares / weight))
+                _put(out_OB, moments_at_NH3[n, h, 0], i, nan if blank else mean)
+                _put(out_OB, moments_at_NH3[n, h, 1], i, weight * mean)
+                _put(out_OB, moments_at_NH3[n, h, 2], i, nan if blank else sqrt(squares / weight))
                 if abs(x) < np.inf:
                     y = min(max(x, -FARTHEST), FARTHEST)
-                    _put(out_OB, moments_at_NH4[n, h, 3], i, nan if blank else _deviation(y, weight, mean, squares))
-                    weight += 1.0
+                    if h == H - 1 and not blank:
+                        deviation = _deviation(y, weight, mean, squares)
                     step = y - mean
-                    mean += step / weight
-                    squares += step * (y - mean)
-                else:
-                    _put(out_OB, moments_at_NH4[n, h, 3], i, nan)
+                    mean += step / (weight + 1.0)
+                    squares += step * step * weight / (weight + 1.0)  # never below zero, unlike step * (y - mean)
+                    weight += 1.0
                 key_S[at], key_S[at + 1], key_S[at + 2] = weight, mean, squares
                 at += 3
-        for c in range(C):
-            new = _remember(_fingerprint(categories_CB[c, i]), known_KCM[slot, c])
-            key_S[at + c] *= decay_H[H - 1]
-            _put(out_OB, new_at_C2[c, 0], i, nan if cold else (1.0 if new else 0.0))
-            _put(out_OB, new_at_C2[c, 1], i, nan if cold else key_S[at + c] / key_S[H])
-            if new and not cold:
-                key_S[at + c] += 1.0
+            _put(out_OB, deviation_at_N[n], i, deviation)
+        _categories(
+            categories_CB, i, bool(cold), decay_H[H - 1], key_S[H], at, key_S, known_KCM[slot], new_at_C2, out_OB
+        )
         for h in range(H):
             key_S[1 + h] += 1.0

@@ -1,6 +1,6 @@
 """Which columns are appended, in which order, and where the compiled loop writes each of them.
 
-Shape legend: H half-lives, N numeric columns, C categorical columns.
+Shape legend: H half-lives, the norm's included, N numeric columns, C categorical columns.
 """
 
 from dataclasses import dataclass
@@ -34,8 +34,10 @@ class Layout:
     key_at: Int64Array
     """Rows of seconds since last and of burst, (2,)."""
     count_at_H: Int64Array
-    moments_at_NH4: Int64Array
-    """Rows of mean, sum, spread and deviation."""
+    """The norm's half-life comes last and has no row of its own, here and below."""
+    moments_at_NH3: Int64Array
+    """Rows of mean, sum and spread."""
+    deviation_at_N: Int64Array
     new_at_C2: Int64Array
     """Rows of new and new share."""
 
@@ -66,15 +68,20 @@ class _Builder:
         lives = [duration_name(seconds) for seconds in s.half_lives_seconds]
         seconds = self._row(Measure.SECONDS_SINCE_LAST, "seconds_since_last")
         counts = [self._row(Measure.COUNT, f"count_{life}") for life in lives]
-        burst = self._row(Measure.BURST, f"burst_{lives[0]}") if len(lives) > 1 else ABSENT
-        four = (Measure.MEAN, Measure.SUM, Measure.SPREAD, Measure.DEVIATION)
-        moments = [[[self._row(m, f"{c}_{m}_{life}", c) for m in four] for life in lives] for c in s.numeric]
+        burst = self._row(Measure.BURST, f"burst_{lives[0]}")
+        three = (Measure.MEAN, Measure.SUM, Measure.SPREAD)
+        moments, deviations = [], []
+        for column in s.numeric:
+            deviations.append(self._row(Measure.DEVIATION, f"{column}_deviation", column))
+            told = [[self._row(m, f"{column}_{m}_{life}", column) for m in three] for life in lives]
+            moments.append([*told, [ABSENT] * 3])
         two = ((Measure.NEW, "new_{}"), (Measure.NEW_SHARE, "new_share_{}"))
         new = [[self._row(measure, name.format(c), c) for measure, name in two] for c in s.categorical]
         return Layout(
             tuple(self._fields),
             np.array([seconds, burst], dtype=np.int64),
-            np.array(counts, dtype=np.int64),
-            np.array(moments, dtype=np.int64).reshape(len(s.numeric), len(lives), 4),
+            np.array([*counts, ABSENT], dtype=np.int64),
+            np.array(moments, dtype=np.int64).reshape(len(s.numeric), len(lives) + 1, 3),
+            np.array(deviations, dtype=np.int64),
             np.array(new, dtype=np.int64).reshape(len(s.categorical), 2),
         )

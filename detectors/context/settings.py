@@ -14,19 +14,20 @@ from detectors.errors import UnusableDataError
 
 MAX_HALF_LIVES = 8
 MAX_COLUMNS = 32
-HOUR_SECONDS, DAY_SECONDS = 3_600.0, 86_400.0
+MINUTE_SECONDS, DAY_SECONDS = 60.0, 86_400.0
 
 
 class Measure(StrEnum):
     """What is told of a key. All but the last three describe the key before the row; those relate the row to it."""
 
     COUNT = "count"
-    """Events of the key, decayed, one column a half-life."""
+    """Events of the key, decayed, one column a half-life; to the nearest hundredth, lest a detector take the difference
+    between 10⁻²⁰⁰ and 10⁻¹⁰⁰ for news."""
     SECONDS_SINCE_LAST = "seconds_since_last"
     """Seconds since the key's newest event; null for a key without history."""
     BURST = "burst"
-    """How far the count of the shortest half-life lies above what the longest one's rate promises, in Poisson
-    standard deviations; what MIDAS (Bhatia et al. 2020) tests for edges, with decay for ticks."""
+    """How far the count of the shortest half-life lies above what the norm's rate promises, in Poisson standard
+    deviations; what MIDAS (Bhatia et al. 2020) tests for edges, with decay for ticks."""
     MEAN = "mean"
     """Mean of a numeric column, decayed, one column a half-life."""
     SUM = "sum"
@@ -34,9 +35,9 @@ class Measure(StrEnum):
     SPREAD = "spread"
     """Standard deviation of a numeric column, decayed, one column a half-life."""
     NEW_SHARE = "new_share"
-    """Share of the key's events whose category was new to it, decayed by the longest half-life."""
+    """Share of the key's events whose category was new to it, decayed by the norm's half-life."""
     DEVIATION = "deviation"
-    """The row's value less the key's mean, in the key's standard deviations, one column a half-life."""
+    """The row's value less the key's mean, in the key's standard deviations, both by the norm's half-life."""
     NEW = "new"
     """True where the row's category is not among the last ones seen with this key; null without history."""
 
@@ -48,8 +49,10 @@ class ContextSettings:
 
     key: tuple[str, ...]
     """Columns that together name the entity; a null is an entity of its own."""
-    half_lives_seconds: tuple[float, ...] = (HOUR_SECONDS, 7 * DAY_SECONDS)
-    """After this many seconds an event counts for half. Ascending."""
+    half_lives_seconds: tuple[float, ...] = (MINUTE_SECONDS,)
+    """After this many seconds an event counts for half: in counts, means, sums and spreads. Ascending."""
+    norm_half_life_seconds: float = 30 * DAY_SECONDS
+    """The same for what a key is held against: deviation, burst, share of new categories. Longer than the others."""
     numeric: tuple[str, ...] = ()
     """Numeric columns whose mean and spread are kept for each key."""
     categorical: tuple[str, ...] = ()
@@ -58,13 +61,19 @@ class ContextSettings:
     """Keys remembered in a partition; beyond it the key seen longest ago is forgotten."""
     prefix: str = ""
     """Begins the appended columns' names; the key's columns joined by "+" where it is empty."""
-    measures: tuple[str, ...] = tuple(Measure)
-    """What is derived; see Measure."""
+    measures: tuple[str, ...] = ("count", "deviation", "new_share")
+    """What is derived; see Measure. Few by default, since every column that says nothing hides one that does."""
 
     @property
     def title(self) -> str:
         """What the appended columns' names begin with."""
         return self.prefix or "+".join(self.key)
+
+    @property
+    def moment_lives(self) -> int:
+        """How many half-lives, the norm's last, have means and spreads: one where deviation is all they are for."""
+        told = {Measure.MEAN, Measure.SUM, Measure.SPREAD} & set(self.measures)
+        return len(self.half_lives_seconds) + 1 if told else 1
 
     def check(self, schema: pa.Schema) -> None:
         """Raise UnusableDataError, with the column and the fix, where these settings cannot work on `schema`."""
@@ -94,6 +103,8 @@ class ContextSettings:
             raise UnusableDataError(f"{where}: half_lives_seconds must be 1 to {MAX_HALF_LIVES} numbers above zero")
         if list(lives) != sorted(set(lives)):
             raise UnusableDataError(f"{where}: half_lives_seconds must ascend, without repeats: sort {lives}")
+        if not (isfinite(self.norm_half_life_seconds) and self.norm_half_life_seconds > lives[-1]):
+            raise UnusableDataError(f"{where}: norm_half_life_seconds must be longer than every half-life: raise it")
         if len(self.numeric) + len(self.categorical) > MAX_COLUMNS:
             raise UnusableDataError(f"{where}: more than {MAX_COLUMNS} columns to keep for every key: list fewer")
         if not 1 <= self.max_keys < 2**30:

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from math import exp, inf, log, sqrt
+from math import exp, floor, inf, log, sqrt
 from typing import Any
 
 import hypothesis.strategies as st
@@ -25,6 +25,7 @@ SCHEMA = pa.schema(
 SETTINGS = ContextSettings(
     key=("customer",),
     half_lives_seconds=(60.0, 3600.0),
+    norm_half_life_seconds=86_400.0,
     numeric=("amount",),
     categorical=("terminal", "device"),
     prefix="customer",
@@ -100,26 +101,30 @@ class Reference:
         return [exp(-log(2) * (past.moment_ms - m) / (life * 1000)) for m in moments]
 
     def _counts(self, past: KeyPast, told: dict[str, float | bool | None]) -> None:
-        lives = self.settings.half_lives_seconds
-        counts = [sum(self._weights(past, past.events, life)) for life in lives]
-        told |= {f"count_{name_of(life)}": c for life, c in zip(lives, counts, strict=True)}
-        promised = counts[-1] * lives[0] / lives[-1]
+        lives, norm = self.settings.half_lives_seconds, self.settings.norm_half_life_seconds
+        counts = [sum(self._weights(past, past.events, life)) for life in (*lives, norm)]
+        told |= {f"count_{name_of(life)}": floor(c * 100 + 0.5) / 100 for life, c in zip(lives, counts, strict=False)}
+        promised = counts[-1] * lives[0] / norm
         told[f"burst_{name_of(lives[0])}"] = (counts[0] - promised) / sqrt(promised + 1)
 
     def _numeric(self, past: KeyPast, name: str, x: float | None, told: dict[str, float | bool | None]) -> None:
         x = x if x is not None and abs(x) < inf else None
-        for life in self.settings.half_lives_seconds:
+        norm = self.settings.norm_half_life_seconds
+        for life in (*self.settings.half_lives_seconds, norm):
             w = self._weights(past, [m for m, _ in past.amounts], life)
             values = [v for _, v in past.amounts]
             total = sum(w)
-            found: dict[str, float | None] = {"mean": None, "sum": 0.0, "spread": None, "deviation": None}
+            found: dict[str, float | None] = {"mean": None, "sum": 0.0, "spread": None}
+            told[f"{name}_deviation"] = None
             if w:
                 mean = sum(a * b for a, b in zip(w, values, strict=True)) / total
                 squares = sum(a * (b - mean) ** 2 for a, b in zip(w, values, strict=True))
                 scale = sqrt((squares + 2 * (mean / 2) ** 2) / (total + 2))
-                found = {"mean": mean, "sum": total * mean, "spread": sqrt(squares / total), "deviation": None}
+                found = {"mean": mean, "sum": total * mean, "spread": sqrt(squares / total)}
                 if x is not None:
-                    found["deviation"] = float(np.clip((x - mean) / (scale or 1e-300), -10, 10))
+                    told[f"{name}_deviation"] = float(np.clip((x - mean) / (scale or 1e-300), -10, 10))
+            if life == norm:
+                break
             told |= {f"{name}_{what}_{name_of(life)}": value for what, value in found.items()}
         if x is not None:
             past.amounts.append((past.moment_ms, x))
@@ -130,7 +135,7 @@ class Reference:
         recent = past.recent.setdefault(name, [])
         news = past.news.setdefault(name, [])
         new = value not in recent
-        life = self.settings.half_lives_seconds[-1]
+        life = self.settings.norm_half_life_seconds
         share = sum(self._weights(past, news, life)) / sum(self._weights(past, past.events, life)) if known else None
         told |= {f"new_{name}": new if known else None, f"new_share_{name}": share}
         if new and known:
