@@ -159,16 +159,16 @@ class Stage:
 
     def child(self, module: str, *arguments: str) -> dict[str, float]:
         """Run `python -m module` for this stage and read the JSON object it prints last."""
-        done = subprocess.run(
-            [sys.executable, "-m", module, str(self.config), self.stream, *arguments],
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode != 0:
-            raise RuntimeError(f"{module} failed:\n{done.stderr[-4000:]}")
-        found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
-        return found
+        return in_child(module, str(self.config), self.stream, *arguments)
+
+
+def in_child(module: str, *arguments: str) -> dict[str, float]:
+    """Run `python -m module` and read the JSON object it prints last."""
+    done = subprocess.run([sys.executable, "-m", module, *arguments], check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"{module} failed:\n{done.stderr[-4000:]}")
+    found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
 
 
 def typed(table: pa.Table, spec: StreamSpec) -> pa.Table:

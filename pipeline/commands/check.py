@@ -9,6 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from pipeline.commands.context import Context
     from pipeline.config import Settings, StreamSpec
     from pipeline.kafka.port import TopicInfo
     from pipeline.yaml_files import Loaded
@@ -38,6 +39,7 @@ def check(
     notes: list[str] = []
     if reading.loaded is not None:
         problems += _unknown_detectors(reading.loaded)
+        problems += _underivable(reading.loaded)
         notes += _notes(reading.loaded.specs.values())
         if not offline and reading.loaded.specs:
             notes += _topics(reading.loaded, console)
@@ -80,6 +82,20 @@ def _unknown_detectors(loaded: "Loaded") -> "list[Problem]":
     ]
 
 
+def _underivable(loaded: "Loaded") -> "list[Problem]":
+    """What `context` and `windows` ask for and cannot have."""
+    from pipeline.errors import ConfigError
+    from pipeline.yaml_nodes import Problem
+
+    problems = []
+    for name, spec in loaded.specs.items():
+        try:
+            spec.enriched_schema()
+        except ConfigError as error:
+            problems.append(Problem(file=str(loaded.spec_files[name]), line=1, message=str(error)))
+    return problems
+
+
 def _notes(specs: "Iterable[StreamSpec]") -> list[str]:
     """What is allowed and perhaps not meant."""
     from detectors.columns import Role
@@ -97,7 +113,42 @@ def _notes(specs: "Iterable[StreamSpec]") -> list[str]:
                 f"{spec.stream}: alerts are grouped by {key} within each partition; if the topic's records are not "
                 f"keyed by {key}, repartition the topic in Kafka so that all events of one {key} share a partition"
             )
+        for other in _kept_keys(spec):
+            if key is not None and other != spec.columns_with(Role.KEY):
+                notes.append(f"{spec.stream}: {_repartition(spec, other)} (the stream's key is {key})")
     return notes
+
+
+def _kept_keys(spec: "StreamSpec") -> list[tuple[str, ...]]:
+    """The keys whose past is kept."""
+    from detectors.columns import Role
+
+    windows = [spec.windows.key or spec.columns_with(Role.KEY)] if spec.windows is not None else []
+    return list(dict.fromkeys([*(context.key for context in spec.context), *windows]))
+
+
+def _repartition(spec: "StreamSpec", key: tuple[str, ...]) -> str:
+    name = ", ".join(key)
+    return (
+        f"what is remembered of {name} is kept in each partition by itself; unless {spec.topic} is keyed by {name}, a "
+        f"partition sees only its share of a value's events. To see all of them, copy the topic into one keyed by "
+        f"{name} (a repartition step: one consumer, one producer, one transaction a batch), and state a stream of it"
+    )
+
+
+def _key_notes(spec: "StreamSpec", context: "Context") -> list[str]:
+    """Keys whose past is kept, by which the topic's records are visibly not keyed."""
+    from pipeline.record_keys import sample_keys
+
+    keys = _kept_keys(spec)
+    if not keys:
+        return []
+    return [
+        f"{spec.stream}: of {found.events:,} events looked at, {found.keyed:,} have {', '.join(key)} as their record's "
+        f"key; {_repartition(spec, key)}"
+        for key, found in sample_keys(spec, context.broker(), keys).items()
+        if found.says_otherwise
+    ]
 
 
 def _topics(loaded: "Loaded", console: "Console") -> list[str]:
@@ -113,9 +164,10 @@ def _topics(loaded: "Loaded", console: "Console") -> list[str]:
                 found = admin.describe([t for spec in loaded.specs.values() for t in (spec.topic, *_ours(spec))])
             finally:
                 admin.close()
+            notes = [note for spec in loaded.specs.values() for note in _key_notes(spec, context)]
     except EddylineError as error:
         return [f"topics were not looked at: {error} (`--offline` leaves this out)"]
-    return [note for spec in loaded.specs.values() for note in _missing_topics(spec, found, loaded.settings)]
+    return notes + [note for spec in loaded.specs.values() for note in _missing_topics(spec, found, loaded.settings)]
 
 
 def _ours(spec: "StreamSpec") -> tuple[str, ...]:

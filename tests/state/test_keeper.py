@@ -245,3 +245,39 @@ def test_times_that_go_back_do_not_end_the_warming_up(tmp_path: Path, broker: Me
     worker.batch(10)
     assert worker.keeper.warming_up == 1
     assert np.isfinite(list(worker.seen.values())).all()
+
+
+def test_no_snapshot_is_ahead_of_what_is_committed(tmp_path: Path, broker: MemoryBroker) -> None:
+    worker = Worker(tmp_path, broker)
+    worker.assign()
+    worker.batch(30)
+    worker.batch(30, commit=False)
+    worker.clock.advance(SPEC.state.snapshot_seconds)
+    worker.keeper.tick()
+    worker.keeper.close()
+    assert not worker.snapshots()
+
+
+def test_an_offset_behind_the_last_record_is_where_the_state_stands(tmp_path: Path, broker: MemoryBroker) -> None:
+    worker = Worker(tmp_path, broker)
+    worker.offset = 7  # the offset after a transaction's marker
+    assert 6 not in {record.offset for record in broker.log(SPEC.topic).records}
+    worker.assign()
+    assert worker.keeper.replayed_since() > 0
+    worker.assign()
+    assert worker.keeper.replayed_since() == 0
+
+
+def test_a_state_that_failed_half_way_is_not_gone_on_from(
+    tmp_path: Path, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(tmp_path, broker)
+    worker.assign()
+    worker.batch(30)
+    with monkeypatch.context() as patched:
+        patched.setattr(RunningSum, "fields", property(lambda self: 1 // 0))
+        with pytest.raises(ZeroDivisionError):
+            worker.batch(10)
+    worker.assign()
+    worker.batch(500)
+    assert worker.seen == expected(broker)
