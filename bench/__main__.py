@@ -16,6 +16,7 @@ BENCHMARKS = {
     "training_memory": "peak memory and seconds of training on 10^7 archived rows",
     "real": "kdd99 http and jumpstarter, whole, through Kafka (needs EDDYLINE_DATA)",
     "intake": "decoding and the detectors alone",
+    "context": "keyed context alone: rows a second, bytes a key, snapshots",
 }
 
 
