@@ -34,6 +34,9 @@ class StreamMetrics:
     lag: Gauge
     budget_promised: Gauge
     budget_observed: Gauge
+    budget_observed_low: Gauge
+    budget_observed_high: Gauge
+    score_drift: Gauge
     paused: Gauge
     replayed: Counter
     snapshots: "Labelled[Counter]"
@@ -62,11 +65,16 @@ class StreamMetrics:
             self.alerts.labels(kind=alert.kind.value, severity=alert.severity.value, status=alert.status.value).inc()
         self.suppressed.inc(staged.suppressed)
 
-    def budget(self, status: "StreamStatus", promised: float, observed: float | None) -> None:
-        """Show where the budget stands, in its own unit."""
-        self.budget_promised.set(promised)
-        if observed is not None:
-            self.budget_observed.set(observed)
+    def budget(self, status: "StreamStatus") -> None:
+        """Show where the budget stands, in its own unit, and how far scores drifted."""
+        standing = status.standing
+        self.budget_promised.set(standing.promised)
+        if standing.observed is not None:
+            self.budget_observed.set(standing.observed.rate)
+            self.budget_observed_low.set(standing.observed.low)
+            self.budget_observed_high.set(standing.observed.high)
+        if status.score_drift is not None:
+            self.score_drift.set(status.score_drift)
         self.lag.set(status.lag)
         self.paused.set(1 if status.paused or status.waiting else 0)
 
@@ -131,6 +139,11 @@ class Metrics:
             "eddyline_budget_promised", "Alerts a day, or share of events, as the budget states.", s, registry=r
         )
         self._observed = Gauge("eddyline_budget_observed", "The same as observed by this worker.", s, registry=r)
+        self._observed_low = Gauge("eddyline_budget_observed_low", "Its lower 95% bound.", s, registry=r)
+        self._observed_high = Gauge("eddyline_budget_observed_high", "Its upper 95% bound.", s, registry=r)
+        self._drift = Gauge(
+            "eddyline_score_drift", "Decades more high scores than the threshold was calibrated on.", s, registry=r
+        )
         self._paused = Gauge("eddyline_paused", "1 while the stream is paused or waits for a model.", s, registry=r)
         self._replayed = Counter("eddyline_state_replayed_events", "Events read again for keyed state.", s, registry=r)
         self._snapshots = Counter("eddyline_state_snapshots", "Snapshots of keyed state.", [*s, "result"], registry=r)
@@ -159,6 +172,9 @@ class Metrics:
             lag=self._lag.labels(name),
             budget_promised=self._promised.labels(name),
             budget_observed=self._observed.labels(name),
+            budget_observed_low=self._observed_low.labels(name),
+            budget_observed_high=self._observed_high.labels(name),
+            score_drift=self._drift.labels(name),
             paused=self._paused.labels(name),
             replayed=self._replayed.labels(name),
             snapshots=Labelled(self._snapshots, fixed),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pipeline.catalogue import WorkerBeat
+from pipeline.scoring.standing import Standing, standing_of
 
 STALE_SECONDS = 30.0
 """A worker that waits for an unreachable broker still speaks within this; one that does not is dead or stuck."""
@@ -65,7 +66,14 @@ class StreamReport:
     def document(self) -> dict[str, Any]:
         """As JSON."""
         workers = [worker.document() for worker in self.workers]
-        return {"stream": self.stream, "champion": self.champion, "workers": workers}
+        standing = self.standing
+        budget = standing.document() if standing is not None else None
+        return {"stream": self.stream, "champion": self.champion, "budget": budget, "workers": workers}
+
+    @property
+    def standing(self) -> Standing | None:
+        """The whole stream's budget, its living workers taken together."""
+        return standing_of([worker.beat.state for worker in self.workers if not worker.stale])
 
 
 def stream_reports(catalogue: StatusCatalogue, streams: Iterable[str], *, now_ms: int) -> list[StreamReport]:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from pipeline.scoring.standing import Standing
     from pipeline.status import StreamReport, WorkerStatus
 
 _COLUMNS = (
@@ -69,6 +70,8 @@ def print_reports(console: Console, reports: "list[StreamReport]") -> None:
             console.print(
                 Text(f"{report.stream}: nothing runs (champion: {report.champion or 'none yet'})", style="yellow")
             )
+        if report.standing is not None and report.standing.observed is not None:
+            console.print(Text(f"{report.stream}: {standing_text(report.standing)}"))
         for worker in report.workers:
             _print_notes(console, report, worker)
 
@@ -127,6 +130,16 @@ def _print_notes(console: Console, report: "StreamReport", worker: "WorkerStatus
     model = worker.beat.state.get("model_id")
     if worker.beat.role == "score" and report.champion and model != report.champion:
         console.print(Text(f"{name}: the champion {report.champion} is not in service yet", style="yellow"))
+
+
+def standing_text(standing: "Standing") -> str:
+    """A stream's budget and what became of it, for people."""
+    scale, unit = (1_000.0, "in 1,000 events") if standing.unit == "share_of_events" else (1.0, "a day")
+    seen = standing.observed
+    told = "" if seen is None else f", observed {seen.rate * scale:.3g} (95%: {seen.low * scale:.3g} to "
+    told += "" if seen is None else f"{seen.high * scale:.3g})"
+    verdict = standing.verdict.value.replace("_", " ")
+    return f"promised at most {standing.promised * scale:g} alerts {unit}{told}: {verdict}"
 
 
 def _age(seconds: float) -> str:

@@ -3,14 +3,15 @@
 from collections import deque
 from typing import Any
 
+from detectors.score_drift import ScoreDrift
 from pipeline.alerts.staged import Staged
 from pipeline.clock import Clock
 from pipeline.config import StreamSpec
 from pipeline.model_store import Bundle
+from pipeline.scoring.standing import Standing, standing
 from pipeline.scoring.stream_scorer import Scored
 
 RATE_WINDOW_SECONDS = 30.0
-SECONDS_PER_DAY = 86_400.0
 
 
 class StreamStatus:
@@ -41,6 +42,7 @@ class StreamStatus:
         self.trouble: str | None = None
         self.paused: str | None = None
         self.waiting: str | None = None
+        self._drift, self._drift_model = ScoreDrift(), ""
         self._recent: deque[tuple[float, int]] = deque()
 
     def scored(self, scored: Scored) -> None:
@@ -51,6 +53,9 @@ class StreamStatus:
         self.flagged += scored.flagged
         self.unknown_fields |= scored.unknown_fields
         self.absent_columns = scored.absent_columns
+        if scored.model_id != self._drift_model:
+            self._drift, self._drift_model = ScoreDrift(), scored.model_id
+        self._drift.add(scored.events, scored.below_levels)
         if scored.newest_time_ms is not None and scored.oldest_time_ms is not None:
             before = self.first_time_ms
             self.first_time_ms = scored.oldest_time_ms if before is None else min(before, scored.oldest_time_ms)
@@ -77,20 +82,22 @@ class StreamStatus:
         return sum(n for _, n in recent) / max(1.0, now - recent[0][0])
 
     @property
-    def observed_per_day(self) -> float | None:
-        """Alerts per day of event time since the worker started; None before anything could be said."""
-        if self.first_time_ms is None or self.newest_time_ms is None or self.newest_time_ms <= self.first_time_ms:
-            return None
-        return self.alerts / ((self.newest_time_ms - self.first_time_ms) / 1000 / SECONDS_PER_DAY)
+    def _seconds(self) -> float:
+        """Of event time since the worker started."""
+        return ((self.newest_time_ms or 0) - (self.first_time_ms or 0)) / 1000
 
     @property
-    def observed_share(self) -> float | None:
-        """Alerts per event since the worker started."""
-        return self.alerts / self.events if self.events else None
+    def standing(self) -> Standing:
+        """The stream's whole budget beside what this worker saw since it started."""
+        return standing(self._spec.budget, alerts=self.alerts, events=self.events, seconds=self._seconds)
+
+    @property
+    def score_drift(self) -> float | None:
+        """Decades more high scores than the model's threshold was calibrated on; None before enough rows."""
+        return self._drift.decades
 
     def document(self, bundle: Bundle | None, model_error: str | None) -> dict[str, Any]:
         """The heartbeat's state."""
-        by_share = self._spec.budget.share_of_events is not None
         return {
             "assigned": self.assigned,
             "lag": self.lag,
@@ -105,10 +112,9 @@ class StreamStatus:
             "warming_up": self.warming_up,
             "incomplete_state": self.incomplete,
             "model_id": bundle.model_id if bundle else None,
-            "budget_unit": "share_of_events" if by_share else "alerts_per_day",
-            "promised": self._spec.budget.share_of_events if by_share else self._spec.budget.alerts_per_day,
-            "observed": self.observed_share if by_share else self.observed_per_day,
-            "exposure_seconds": ((self.newest_time_ms or 0) - (self.first_time_ms or 0)) / 1000,
+            **self.standing.document(),
+            "exposure_seconds": self._seconds,
+            "score_drift": self.score_drift,
             "unknown_fields": sorted(self.unknown_fields)[:20],
             "absent_columns": sorted(self.absent_columns)[:20],
             "newest_time_ms": self.newest_time_ms,

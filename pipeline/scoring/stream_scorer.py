@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.columns import Role
+from detectors.score_drift import LEVELS, counts_below_levels
 from pipeline.alerts.model import Flagged
 from pipeline.alerts.staged import Staged
 from pipeline.config import StreamSpec
@@ -44,6 +45,10 @@ class Scored:
     oldest_time_ms: int | None = None
     newest_time_ms: int | None = None
     oldest_append_ms: int | None = None
+    model_id: str = ""
+    """That every row was scored with."""
+    below_levels: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(LEVELS), dtype=np.int64))
+    """Rows with a tail probability below each of the drift's levels."""
 
     def count(self, piece: ScoredPiece) -> None:
         """Count a piece's events and rejects."""
@@ -54,6 +59,7 @@ class Scored:
         self.events += taken.batch.num_rows
         self.seen[source] = self.seen.get(source, 0) + taken.batch.num_rows + len(taken.rejects)
         self.flagged += len(piece.flagged)
+        self.below_levels += counts_below_levels(piece.tail_B)
         self.unknown_fields |= taken.unknown_fields
         self.positions[source] = piece.block.next_offset
         oldest = int(piece.block.timestamps_ms[0])
@@ -87,7 +93,7 @@ class StreamScorer:
 
         With `poison`, the records are dead-lettered without being decoded.
         """
-        scored = Scored()
+        scored = Scored(model_id=bundle.model_id)
         parts: dict[TopicPartition, list[ScoredPiece]] = {}
         absent: list[frozenset[str]] = []
         for piece in self._forward.run(blocks, bundle, poison=poison):

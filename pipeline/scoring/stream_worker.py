@@ -314,11 +314,7 @@ class StreamWorker(threading.Thread):
         everything = [TopicPartition(self.spec.topic, p) for p in range(info.partitions if info else 0)]
         self._ends = self._admin.latest_offsets(everything)
         self.status.lag = sum(max(0, self._ends.get(p, 0) - s.position) for p, s in self._states.items())
-        budget = self.spec.budget
-        by_share = budget.share_of_events is not None
-        promised = budget.share_of_events if by_share else budget.alerts_per_day
-        observed = self.status.observed_share if by_share else self.status.observed_per_day
-        self._metrics.budget(self.status, promised or 0.0, observed)
+        self._metrics.budget(self.status)
 
     def _tick(self, state: PartitionState, now: float, epoch: int) -> None:
         """Resolve alerts of a partition that went quiet, and watch the topic for silence."""
