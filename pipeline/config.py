@@ -193,14 +193,16 @@ class ContextSpec(Frozen):
 
     key: Annotated[tuple[str, ...], Field(min_length=1)]
     """The columns that name what is remembered; a single name may be written without brackets."""
-    half_lives_seconds: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (3_600.0, 604_800.0)
-    """Of event time, ascending: how long until an event counts half."""
+    half_lives_seconds: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] | None = None
+    """Of event time, ascending: how long until an event counts half in what is told of now; a minute by default."""
+    norm_half_life_seconds: PositiveFloat | None = None
+    """The same for what a key is held against, longer than the others; 30 days by default."""
     numeric: tuple[str, ...] | None = None
     """Columns whose means and spreads are kept; the first three numeric features where none are named."""
     categorical: tuple[str, ...] | None = None
     """Columns whose values new to the key are told; other keys, then categorical features, three at most."""
     measures: tuple[str, ...] | None = None
-    """What is derived; everything where none are named."""
+    """What is derived; `count`, `deviation` and `new_share` where none are named."""
     max_keys: PositiveInt = 1_000_000
     """Of each partition; beyond it the key that was quiet for longest is forgotten."""
     prefix: str | None = None

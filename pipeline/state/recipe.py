@@ -17,6 +17,17 @@ from detectors.errors import UnusableDataError
 from pipeline.config import ContextSpec, StreamSpec, WindowSpec
 from pipeline.errors import ConfigError
 
+CONTEXT_SETTINGS = (
+    "half_lives_seconds",
+    "norm_half_life_seconds",
+    "numeric",
+    "categorical",
+    "measures",
+    "max_keys",
+)
+"""What a spec's context may state; the enrichment's own default holds for what it does not."""
+MOST_NORM_SECONDS = 86_400.0
+"""A state that has seen a day is called warm, though its norms go on becoming surer."""
 Maker = Callable[[], Enrichment]
 
 
@@ -111,18 +122,14 @@ def _context_step(context: ContextSpec, schema: pa.Schema) -> Step:
     from detectors.context.settings import context_settings_defaults
 
     defaults = context_settings_defaults(schema, key=context.key, prefix=context.prefix or "")
-    stated = {name: getattr(context, name) for name in ("numeric", "categorical", "measures")}
-    settings = replace(
-        defaults,
-        half_lives_seconds=context.half_lives_seconds,
-        max_keys=context.max_keys,
-        **{name: value for name, value in stated.items() if value is not None},
-    )
+    stated = {name: value for name in CONTEXT_SETTINGS if (value := getattr(context, name)) is not None}
+    settings = replace(defaults, **stated)
+    norm_seconds = min(settings.norm_half_life_seconds, MOST_NORM_SECONDS)
     return Step(
         make=lambda: ContextEnrichment(settings, schema),
         settings=settings,
         columns=(*settings.key, *settings.numeric, *settings.categorical),
-        horizon_seconds=max(settings.half_lives_seconds),
+        horizon_seconds=max(*settings.half_lives_seconds, norm_seconds),
     )
 
 
