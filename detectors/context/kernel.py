@@ -255,7 +255,7 @@ def advance(
         for h in range(H):
             decay_H[h] = exp(-LN_2 * gap_ms / half_lives_ms_H[h]) if gap_ms > 0.0 else 1.0
             key_S[1 + h] *= decay_H[h]
-            _put(out_OB, count_at_H[h], i, floor(key_S[1 + h] * 100.0 + 0.5) / 100.0)
+            _put(out_OB, count_at_H[h], i, floor(key_S[1 + h]))
         promised = key_S[H] * half_lives_ms_H[0] / half_lives_ms_H[H - 1]
         _put(out_OB, key_at[1], i, (key_S[1] - promised) / sqrt(promised + 1.0))
         at = 1 + H

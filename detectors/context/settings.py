@@ -21,8 +21,8 @@ class Measure(StrEnum):
     """What is told of a key. All but the last three describe the key before the row; those relate the row to it."""
 
     COUNT = "count"
-    """Events of the key, decayed, one column a half-life; to the nearest hundredth, lest a detector take the difference
-    between 10⁻²⁰⁰ and 10⁻¹⁰⁰ for news."""
+    """Events of the key, decayed, one column a half-life. Rounded down to whole ones, so that a lone event just before
+    is no news for keys that are seldom seen."""
     SECONDS_SINCE_LAST = "seconds_since_last"
     """Seconds since the key's newest event; null for a key without history."""
     BURST = "burst"

@@ -103,7 +103,7 @@ class Reference:
     def _counts(self, past: KeyPast, told: dict[str, float | bool | None]) -> None:
         lives, norm = self.settings.half_lives_seconds, self.settings.norm_half_life_seconds
         counts = [sum(self._weights(past, past.events, life)) for life in (*lives, norm)]
-        told |= {f"count_{name_of(life)}": floor(c * 100 + 0.5) / 100 for life, c in zip(lives, counts, strict=False)}
+        told |= {f"count_{name_of(life)}": floor(c) for life, c in zip(lives, counts, strict=False)}
         promised = counts[-1] * lives[0] / norm
         told[f"burst_{name_of(lives[0])}"] = (counts[0] - promised) / sqrt(promised + 1)
 
