@@ -2,8 +2,9 @@
 
 The newest quarter of the rows is held out and given anomalies of several families, `REPEATS` times under different
 seeds; every candidate learns from the older rows and scores them. Per family and repeat the candidates are ranked by
-average precision, and the one with the least mean rank is chosen; a candidate earlier in `PREFERENCE` keeps its place
-unless another is ahead by `LEAD` ranks, so that noise does not decide (see `docs/decisions/0015-auto-choice.md`).
+average precision. The first of `PREFERENCE` is chosen unless another leads it by `LEAD_SHARE` of the ranks there are:
+on labelled tables these ranks tell little of real anomalies, so they may rule out a detector that fails and not pick
+a favourite (measured in `docs/decisions/0015-auto-choice.md`).
 
 What it can tell: which detectors see strange single values and broken relations in *these* columns. What it cannot:
 whether the anomalies to come are of those kinds. Rows are judged as they are: where columns were derived from a key's
@@ -42,7 +43,8 @@ from detectors.registry import DETECTORS, detector_class
 NAME = "auto"
 PREFERENCE = ("blend", "vae", "forest", "pca", "half_space_trees", "ecod")
 """The order in which candidates are believed in before anything is measured; those not in the registry are left out."""
-LEAD = 0.75
+LEAD_SHARE = 0.5
+"""Of the ranks between first and last: two ranks among five candidates."""
 REPEATS = 2
 HELD_OUT_SHARE = 0.25
 MOST_ROWS = 40_000
@@ -180,8 +182,8 @@ def _decide(names: Sequence[str], measured: list[_Measured], *, rows: tuple[int,
     return Choice(
         chosen=chosen,
         reason=_reason(chosen, ordered, len(settings)),
-        rule=f"least mean rank by average precision; the preferred order {', '.join(names)} is left for a lead of "
-        f"{LEAD} ranks",
+        rule=f"the first of {', '.join(names)} that no other leads by {_lead(len(names)):g} mean ranks of average "
+        "precision",
         candidates=ordered,
         rows_learned=rows[0],
         rows_scored=rows[1],
@@ -190,8 +192,13 @@ def _decide(names: Sequence[str], measured: list[_Measured], *, rows: tuple[int,
 
 
 def _chosen(names: Sequence[str], rank_M: FloatArray) -> str:
-    """The first candidate in order of preference that no other leads by LEAD ranks or more."""
-    return next(name for name, rank in zip(names, rank_M, strict=True) if rank - rank_M.min() < LEAD)
+    """The first candidate in order of preference that no other leads clearly."""
+    return next(name for name, rank in zip(names, rank_M, strict=True) if rank - rank_M.min() < _lead(len(names)))
+
+
+def _lead(candidates: int) -> float:
+    """The mean ranks that make a lead clear; above 0, so that the best is always eligible."""
+    return LEAD_SHARE * max(candidates - 1, 1)
 
 
 def _figures(name: str, m: _Measured, rank: float) -> CandidateFigures:

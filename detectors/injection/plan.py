@@ -50,7 +50,7 @@ VARIANTS: dict[AnomalyKind, tuple[str, ...]] = {
 
 USUAL_SEVERITY: dict[AnomalyKind, float] = dict.fromkeys(AnomalyKind, 4.0) | {
     AnomalyKind.CONTEXTUAL: 2.0,
-    AnomalyKind.COLLECTIVE: 10.0,
+    AnomalyKind.COLLECTIVE: 100.0,
 }
 RUN_ROWS: dict[AnomalyKind, int] = dict.fromkeys(AnomalyKind, 20) | {AnomalyKind.SPIKE: 3, AnomalyKind.POINT: 1}
 

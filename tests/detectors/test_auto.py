@@ -44,10 +44,11 @@ def test_the_same_rows_and_seed_give_the_same_choice_and_figures() -> None:
 
 
 def test_a_small_lead_does_not_leave_the_preferred_order() -> None:
-    names = ("vae", "forest", "ecod")
+    names = ("vae", "forest", "ecod")  # two ranks from first to last: a lead of one is clear
     assert auto._chosen(names, np.array([1.9, 1.5, 2.6])) == "vae"
     assert auto._chosen(names, np.array([2.9, 1.5, 1.6])) == "forest"
     assert auto._chosen(names, np.array([2.9, 2.1, 1.0])) == "ecod"
+    assert auto._chosen(("vae",), np.array([1.0])) == "vae"
 
 
 def test_candidates_are_those_of_the_registry() -> None:
