@@ -16,6 +16,8 @@ BENCHMARKS = {
     "training_memory": "peak memory and seconds of training on 10^7 archived rows",
     "real": "kdd99 http and jumpstarter, whole, through Kafka (needs EDDYLINE_DATA)",
     "intake": "decoding and the detectors alone",
+    "budget": "alerts promised and observed on public streams, calibrated among anomalies (needs EDDYLINE_DATA)",
+    "auto": "whether the detector chosen by injected anomalies is the one that labels choose (needs EDDYLINE_DATA)",
     "context": "keyed context alone: rows a second, bytes a key, snapshots",
 }
 
