@@ -1,13 +1,25 @@
 """The detectors there are: adding one is its file and its line here."""
 
 from detectors.base import Detector
+from detectors.blend.detector import BlendDetector
 from detectors.ecod import EcodDetector
 from detectors.forest import ForestDetector
 from detectors.half_space_trees import HalfSpaceTreesDetector
 from detectors.pca import PcaDetector
 from detectors.vae import VaeDetector
+from detectors.windows.window_pca import WindowPcaDetector
+from detectors.windows.window_vae import WindowVaeDetector
 
-DETECTORS: tuple[type[Detector], ...] = (VaeDetector, PcaDetector, ForestDetector, EcodDetector, HalfSpaceTreesDetector)
+DETECTORS: tuple[type[Detector], ...] = (
+    BlendDetector,
+    VaeDetector,
+    PcaDetector,
+    ForestDetector,
+    EcodDetector,
+    HalfSpaceTreesDetector,
+    WindowVaeDetector,
+    WindowPcaDetector,
+)
 
 
 def detector_class(name: str) -> type[Detector]:

@@ -67,16 +67,19 @@ class VaeDetector(Detector):
 
     def fit(self, table: pa.Table, *, progress: Progress | None = None) -> FitReport:
         """Learn the encoding, then the members, on all rows (a part held out for early stopping)."""
-        started = monotonic()
         codec = FeatureCodec.fit(table, vocabulary_limit=self.config.vocabulary_limit)
+        return self.fit_encoded(codec, codec.encode(table), progress=progress)
+
+    def fit_encoded(self, codec: FeatureCodec, encoded: Encoded, *, progress: Progress | None = None) -> FitReport:
+        """Learn the members on rows that `codec` encoded."""
+        started, rows = monotonic(), encoded.classes_PB.shape[1]
         model = self._build(codec)
-        encoded = codec.encode(table)
         inputs_IB = torch.from_numpy(encoded.inputs_IB).to(self.device)
         classes_PB = torch.from_numpy(encoded.classes_PB).to(self.device)
         run = train(
             model,
             lambda at, noise: model.row_loss(inputs_IB[:, at], classes_PB[:, at].long(), noise),
-            table.num_rows,
+            rows,
             schedule=Schedule(
                 steps=self.config.steps if codec.parts else 0,
                 batch_rows=self.config.batch_rows,
@@ -91,7 +94,7 @@ class VaeDetector(Detector):
         model.adopt_unseen(codec.parts)
         self._codec, self._model = codec, model
         return FitReport(
-            rows=table.num_rows,
+            rows=rows,
             seconds=monotonic() - started,
             epochs=run.epochs,
             stopped_because=run.stopped_because,
@@ -112,11 +115,14 @@ class VaeDetector(Detector):
 
     def score(self, batch: pa.RecordBatch) -> FloatArray:
         """−log p of each row in nats, (B,)."""
+        return self.score_encoded(self._fitted()[0].encode(batch))
+
+    def score_encoded(self, encoded: Encoded) -> FloatArray:
+        """−log p of rows that this detector's codec encoded, in nats, (B,)."""
         codec, model = self._fitted()
-        encoded = codec.encode(batch)
         scores_B: FloatArray = encoded.extra_PB.sum(axis=0, dtype=np.float64)
         if codec.parts:
-            for start, stop in self._chunks(batch.num_rows):
+            for start, stop in self._chunks(encoded.classes_PB.shape[1]):
                 inputs_IB, classes_PB = self._tensors(encoded.columns(start, stop))
                 scores_B[start:stop] += model.total_nats(inputs_IB, classes_PB).cpu().numpy()
         return scores_B
@@ -131,15 +137,19 @@ class VaeDetector(Detector):
 
     def explain(self, batch: pa.RecordBatch, *, top: int = 5) -> list[tuple[Reason, ...]]:
         """Each row's `top` features by contribution, with what the members held plausible in their place."""
-        codec, model = self._fitted()
+        codec, _ = self._fitted()
         found: list[tuple[Reason, ...]] = []
         for start, stop in self._chunks(batch.num_rows):
             part = batch.slice(start, stop - start)
-            encoded = codec.encode(part)
-            nats_PB, chances = self._outcomes(model, encoded)
-            contributions_FB = column_sums(nats_PB + encoded.extra_PB, codec.column_of_part, len(codec.names))
+            contributions_FB, chances = self.by_column(codec.encode(part))
             found += reasons(codec, part, contributions_FB, chances, top=top)
         return found
+
+    def by_column(self, encoded: Encoded) -> tuple[FloatArray, list[npt.NDArray[np.float32]]]:
+        """What each column added to the score of encoded rows (F, B), and what was held plausible (see `reasons`)."""
+        codec, model = self._fitted()
+        nats_PB, chances = self._outcomes(model, encoded)
+        return column_sums(nats_PB + encoded.extra_PB, codec.column_of_part, len(codec.names)), chances
 
     @torch.no_grad()
     def _outcomes(self, model: TabularVae, encoded: Encoded) -> tuple[FloatArray, list[npt.NDArray[np.float32]]]:
@@ -163,14 +173,16 @@ class VaeDetector(Detector):
         return tensors, {"name": self.name, "version": self.version, **settings, "features": codec.document()}
 
     @classmethod
-    def from_state(cls, tensors: Tensors, document: dict[str, Any], *, device: str = "cpu") -> Self:
-        """The detector that `state` described, ready to score on `device`."""
+    def from_state(
+        cls, tensors: Tensors, document: dict[str, Any], *, device: str = "cpu", codec: FeatureCodec | None = None
+    ) -> Self:
+        """The detector that `state` described, ready to score on `device`; with `codec`, it shares that encoding."""
         check_made_by(document, name=cls.name, version=cls.version)
         config = Config(**document["config"])
         detector = cls(
             seed=document["seed"], time_budget_seconds=document["time_budget_seconds"], device=device, config=config
         )
-        detector._codec = FeatureCodec.from_document(document["features"])
+        detector._codec = codec or FeatureCodec.from_document(document["features"])
         detector._model = detector._build(detector._codec)
         try:
             detector._model.load_state_dict({name: torch.tensor(value) for name, value in tensors.items()})
