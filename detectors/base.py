@@ -65,6 +65,8 @@ class Detector(ABC):
     """The name used in stream specs; unique in `registry.DETECTORS`."""
     version: ClassVar[int]
     """Raised whenever saved state changes meaning; other versions are refused on load."""
+    windowed: ClassVar[bool] = False
+    """Whether it reads columns of kind window, which a stream has that asks for `windows`, in place of all others."""
 
     @abstractmethod
     def fit(self, table: pa.Table, *, progress: Progress | None = None) -> FitReport:

@@ -11,9 +11,10 @@ import numpy.typing as npt
 from detectors.base import FloatArray
 from detectors.compiled import compiled, inlined
 from detectors.context.hashing import UInt64Array
-from detectors.context.key_table import Int32Array, Int64Array, slot_of
+from detectors.context.kernel import Int32Array, Int64Array, slot_of
 
 Float32Array = npt.NDArray[np.float32]
+Int64 = int | np.int64
 
 FARTHEST = 1e30
 """Numbers are clipped here, so that no square of their scaled form overflows."""
@@ -21,14 +22,14 @@ PLACE, STEP = 0, 1
 
 
 @inlined
-def _clear(slot: int, rings_KML: Float32Array, at_K2: Int64Array, step: int) -> None:
+def _clear(slot: Int64, rings_KML: Float32Array, at_K2: Int64Array, step: Int64) -> None:
     rings_KML[slot] = np.nan
     at_K2[slot, PLACE] = 0
     at_K2[slot, STEP] = step
 
 
 @inlined
-def _move_on(slot: int, steps: int, rings_KML: Float32Array, at_K2: Int64Array) -> None:
+def _move_on(slot: Int64, steps: Int64, rings_KML: Float32Array, at_K2: Int64Array) -> None:
     """Go `steps` forward; what is passed over is missing."""
     length = rings_KML.shape[2]
     for _ in range(min(steps, length)):
@@ -61,7 +62,7 @@ def advance(
         step = np.int64(np.floor(times_ms_B[i] / step_ms)) if step_ms > 0.0 else np.int64(0)
         if slot < 0:
             slot = -1 - slot
-            _clear(slot, rings_KML, at_K2, int(step))
+            _clear(slot, rings_KML, at_K2, step)
         elif step_ms > 0.0:
             gap = step - at_K2[slot, STEP]
             if gap > 0:  # a late row counts as of the newest step: no window goes back
