@@ -16,7 +16,7 @@ from torch import Tensor
 from detectors.base import Tensors
 from detectors.channels.base import Float32Array
 
-SUBSETS, SUBSET_ROWS = 16, 32
+SUBSETS, SUBSET_ROWS = 12, 24
 CENTRES = 16
 LEAST_CENTRE_SHARE = 0.03
 CENTRE_ROUNDS = 15

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from detectors.channels.base import Channel, CodeArray, Float32Array, FloatArray, Outlook, Part, Rows
+from detectors.channels.ranges import encode_ranges
 
 BINS = 7
 FEW_VALUES = 12
@@ -132,6 +133,9 @@ class NumericChannel(Channel):
             rows.inputs_IB[1:] = 1.0
             return
         x_B = as_float(values)
+        if len(self.edges):
+            self._write_ranges(x_B, rows)
+            return
         u_B = _standardise(x_B, self.center, self.scale)
         classes_B = self._classes(x_B, u_B)
         rows.codes_PB[0] = rows.classes_PB[0] = classes_B
@@ -142,6 +146,25 @@ class NumericChannel(Channel):
             rows.inputs_IB[0][absent_B] = 0.0
             if self.has_missing_input:
                 rows.inputs_IB[1] = absent_B
+
+    def _write_ranges(self, x_B: FloatArray, rows: Rows) -> None:
+        """The same in one compiled pass, for a column whose bins are ranges."""
+        missing = encode_ranges(
+            x_B,
+            self.center,
+            self.scale,
+            float(FAR),
+            self.edges,
+            self.parts[0].counts_K,
+            self.beyond,
+            TAIL_INDEX,
+            rows.inputs_IB[0],
+            rows.classes_PB[0],
+            rows.extra_PB[0],
+        )
+        rows.codes_PB[0] = rows.classes_PB[0]
+        if missing and self.has_missing_input:
+            rows.inputs_IB[1] = np.isnan(x_B)
 
     def _classes(self, x_B: FloatArray, u_B: npt.NDArray[np.float32]) -> CodeArray:
         """The bin of each value; the nearest bin for a value that no bin holds."""
@@ -158,21 +181,14 @@ class NumericChannel(Channel):
     def _charge(
         self, x_B: FloatArray, u_B: npt.NDArray[np.float32], classes_B: CodeArray, extra_B: Float32Array
     ) -> None:
-        """Nats for values that no bin holds: rows of such values are rare, so only they are worked on."""
-        if len(self.values):
-            nearest_B = np.take(self.values, classes_B, mode="clip")
-            odd = np.flatnonzero((nearest_B != x_B) & (classes_B != self.missing))
-            home_u = _standardise(self.values, self.center, self.scale)[classes_B[odd]]
-            spare = 1.0
-        else:
-            below_B, above_B = u_B < self.edges[0], u_B > self.edges[-1]
-            odd = np.flatnonzero(below_B | above_B)
-            home_u = np.where(above_B[odd], self.edges[-1], self.edges[0])
-            spare = self.beyond[above_B[odd].astype(int)] + 1.0
+        """Nats for values of no bin, where there is one bin a value: such rows are rare, so only they are worked on."""
+        nearest_B = np.take(self.values, classes_B, mode="clip")
+        odd = np.flatnonzero((nearest_B != x_B) & (classes_B != self.missing))
         if len(odd):
+            home_u = _standardise(self.values, self.center, self.scale)[classes_B[odd]]
             distance = np.abs(np.arcsinh(u_B[odd].astype(np.float64)) - np.arcsinh(home_u.astype(np.float64)))
             rows_of_class = self.parts[0].counts_K[classes_B[odd]] + 1.0
-            extra_B[odd] = np.log(rows_of_class / spare) + TAIL_INDEX * distance
+            extra_B[odd] = np.log(rows_of_class) + TAIL_INDEX * distance
 
     def read(self, rows: Rows) -> pa.Array:
         """Values to single precision of their distance from the median; missing ones null."""
