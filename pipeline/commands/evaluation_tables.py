@@ -33,9 +33,10 @@ def _print_labels(console: "Console", done: "Evaluated") -> None:
     from rich.table import Table
 
     title = f"against {done.labelled_rows:,} labelled events; budget: {done.flagged_at_budget:,} flagged"
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
     table.add_column("detector", no_wrap=True)
-    for column in ("AUROC\n(95%)", "average precision\n(95%)", "precision,\nrecall", "incidents\nnoticed", "delay"):
+    delay = f"delay,\n{'seconds' if done.has_clock else 'events'}"
+    for column in ("AUROC\n(95%)", "average preci-\nsion (95%)", "precision,\nrecall", "incidents\nnoticed", delay):
         table.add_column(column, justify="right", no_wrap=True)
     for result in done.results:
         figures = result.labelled
@@ -49,7 +50,7 @@ def _print_labels(console: "Console", done: "Evaluated") -> None:
             _interval(figures.average_precision),
             f"{figures.at_budget.precision:.3f}\n{figures.at_budget.recall:.3f}",
             f"{delays.noticed:,} of {delays.events:,}",
-            "-" if math.isnan(late) else f"{late:,.0f}{' s' if done.has_clock else ' events'}",
+            "-" if math.isnan(late) else f"{late:,.0f}",
         )
     console.print(table)
     console.print(
@@ -64,13 +65,14 @@ def _print_labels(console: "Console", done: "Evaluated") -> None:
 def _print_families(console: "Console", done: "Evaluated") -> None:
     from rich.table import Table
 
-    table = Table(title=f"injected anomalies; budget: {done.flagged_at_budget:,} flagged", title_justify="left")
+    title = f"injected anomalies; budget: {done.flagged_at_budget:,} flagged"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
     table.add_column("family, detector", no_wrap=True)
     for column in ("events", "AUROC", "average\nprecision", "recall", "incidents\nnoticed", "delay,\nevents"):
         table.add_column(column, justify="right", no_wrap=True)
     for place, family in enumerate(done.results[0].families):
         table.add_row(f"[bold]{family.family}", f"{family.rows:,}")
-        for number, result in enumerate(done.results):
+        for result in done.results:
             figures = result.families[place]
             late = figures.median_delay_rows
             table.add_row(
@@ -81,7 +83,6 @@ def _print_families(console: "Console", done: "Evaluated") -> None:
                 f"{figures.recall:.3f}",
                 f"{figures.noticed_events:,} of {figures.events:,}",
                 "-" if math.isnan(late) else f"{late:,.0f}",
-                end_section=number == len(done.results) - 1,
             )
     console.print(table)
     for result in done.results:

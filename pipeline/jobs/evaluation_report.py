@@ -71,7 +71,8 @@ def draw(done: Evaluated) -> Figure:
         _draw_intervals(right, done, "average_precision", "average precision")
     what = "injected anomalies" if done.injected else f"{done.labelled_rows:,} labelled events"
     figure.suptitle(f"{done.source}: {what} in {done.rows_scored:,} events scored", x=0.01, ha="left")
-    left.legend(loc="lower left", fontsize="small", framealpha=0.9)
+    handles, names = left.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower left", ncols=6, fontsize="small")
     return figure
 
 
