@@ -5,7 +5,8 @@ the 90 % point by interpolation between quantiles, beyond it by an exponential w
 over log 2, which anomalies among the training rows move little as long as they are less than half of the exceedances.
 Beyond `FULL_NATS` nats grow as a logarithm: one metric that never moved in training must not drown all others.
 
-A key without history of its own takes the median of the keys' figures.
+A key with few training rows takes the median of the keys' figures; a new key, which is scaled by its own window, those
+of training rows that were scaled so.
 
 Shape legend: N training rows, B rows, K keys, F metrics, C statistics, Q quantiles.
 """
@@ -30,15 +31,16 @@ LEAST_TAIL = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TailTable:
-    """Units, quantiles and tails by key; the last entry of each array is the usual one, for keys without history."""
+    """Units, quantiles and tails by key; the last entry of each array is for new keys."""
 
     unit_KFC: FloatArray
     quantile_KFCQ: FloatArray
     tail_KFC: FloatArray
 
     @classmethod
-    def fit(cls, statistic_NFC: FloatArray, key_N: Int64Array, keys: int) -> "TailTable":
-        """From the statistics (roots of energies, ≥ 0) of training rows and the keys they are of."""
+    def fit(cls, statistic_NFC: FloatArray, key_N: Int64Array, keys: int, new_NFC: FloatArray) -> "TailTable":
+        """From the statistics (roots of energies, ≥ 0) of training rows and the keys they are of; `new_NFC` are those
+        of training rows seen as a new key's would be."""
         _, F, C = statistic_NFC.shape
         unit_KFC = np.full((keys + 1, F, C), np.nan)
         quantile_KFCQ = np.full((keys + 1, F, C, len(QUANTILES)), np.nan)
@@ -56,6 +58,7 @@ class TailTable:
             usual = _tails(statistic_NFC)
         for array, value in zip((unit_KFC, quantile_KFCQ, tail_KFC), usual, strict=True):
             array[~known] = value
+        unit_KFC[-1], quantile_KFCQ[-1], tail_KFC[-1] = _tails(new_NFC)
         return cls(unit_KFC=unit_KFC, quantile_KFCQ=quantile_KFCQ, tail_KFC=tail_KFC)
 
     def nats(self, statistic_BFC: FloatArray, key_B: Int64Array) -> FloatArray:

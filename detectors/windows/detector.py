@@ -56,9 +56,11 @@ class WindowDetector(Detector):
     def _reasons(self, frame: Frame, nats_BF: FloatArray, batch: pa.RecordBatch, top: int) -> list[tuple[Reason, ...]]:
         """Reasons of a chunk's rows."""
 
-    def _frames(self, codec: WindowCodec, batch: pa.RecordBatch | pa.Table) -> Iterator[tuple[int, Frame]]:
+    def _frames(
+        self, codec: WindowCodec, batch: pa.RecordBatch | pa.Table, *, as_new: bool = False
+    ) -> Iterator[tuple[int, Frame]]:
         for start in range(0, batch.num_rows, CHUNK_ROWS):
-            yield start, codec.frame(batch.slice(start, CHUNK_ROWS))
+            yield start, codec.frame(batch.slice(start, CHUNK_ROWS), as_new=as_new)
 
     def _settings(self, config: dict[str, Any]) -> dict[str, Any]:
         base = {"name": self.name, "version": self.version, "seed": self.seed, "config": config}

@@ -94,13 +94,14 @@ class WindowCodec:
             scales=KeyScales.fit(newest_NF.astype(np.float64), hashes_N),
         )
 
-    def frame(self, batch: pa.RecordBatch | pa.Table) -> Frame:
-        """Encode every row; absent columns are missing, an absent key makes every row's key unknown."""
+    def frame(self, batch: pa.RecordBatch | pa.Table, *, as_new: bool = False) -> Frame:
+        """Encode every row; absent columns are missing. An absent key column makes every row's key unknown, as
+        `as_new` does."""
         B, F, L = batch.num_rows, len(self.columns), self.length
         x_BFL = np.empty((B, F, L), dtype=np.float32)
         for f, name in enumerate(self.columns):
             x_BFL[:, f] = windows_of(column_of(batch, name), L, B)
-        key_B = self.keys(batch)
+        key_B = np.full(B, UNKNOWN, dtype=np.int64) if as_new else self.keys(batch)
         center_BF, scale_BF = self.scales.of(key_B, x_BFL)
         seen_BFL = np.empty((B, F, L), dtype=np.bool_)
         fill(x_BFL, center_BF, scale_BF, WILDEST, seen_BFL)

@@ -1,11 +1,12 @@
 """A window's contributions → reasons: which metric, since when, in what shape, and what its newest value should be.
 
-For flagged rows only. The range is where the forecast's own errors over the window's older half put 90 % of values; the
-note names the shape of the last steps: missing, flat, level shifted, spiked, noisier, or out of step with the others.
+For flagged rows only. The range is where the usual errors of training put 90 % of values; the note names the shape of
+the last steps: missing, flat, shifted, spiked, noisier, or out of their pattern.
 
 Shape legend: B rows, F metrics, L steps, W recent steps.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -23,31 +24,41 @@ FAR = 3.0
 LEAST_SPREAD = 0.02
 
 
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a model held likely, in scaled values."""
+
+    expected_BF: Float32Array
+    """The newest value."""
+    spread_BF: FloatArray
+    """The usual size of its error."""
+    off_BFW: Float32Array
+    """Errors at the recent steps, in usual sizes: when the window went off."""
+
+    def end(self, b: int, f: int, side: float) -> float:
+        """The lower (side −1) or upper (1) end of the plausible range, or its middle (0)."""
+        return float(self.expected_BF[b, f] + side * NINETY * max(self.spread_BF[b, f], LEAST_SPREAD))
+
+
 def window_reasons(
     codec: WindowCodec,
     frame: Frame,
     nats_BF: FloatArray,
     batch: pa.RecordBatch,
-    expected_BF: Float32Array,
-    residual_BFW: Float32Array,
+    outlook: Outlook,
     *,
     top: int,
 ) -> list[tuple[Reason, ...]]:
-    """For each row its `top` metrics, largest contribution first. `expected_BF` is scaled; `residual_BFW` tells when
-    the window went off."""
+    """For each row its `top` metrics, largest contribution first."""
     times = column_of(batch, codec.time) if codec.time else None
     moments = times.to_pylist() if times is not None else [None] * batch.num_rows
     order_BF = np.argsort(-nats_BF, axis=1, kind="stable")[:, :top]
-    spread_BF = np.maximum(np.median(np.abs(residual_BFW), axis=2) / 0.6745, LEAST_SPREAD)
     found = []
     for b in range(batch.num_rows):
         row = []
         for f in order_BF[b]:
             center, scale = frame.center_BF[b, f], frame.scale_BF[b, f]
-            low, middle, high = (
-                unscaled(float(expected_BF[b, f] + side * NINETY * spread_BF[b, f]), center, scale)
-                for side in (-1.0, 0.0, 1.0)
-            )
+            low, middle, high = (unscaled(outlook.end(b, f, side), center, scale) for side in (-1.0, 0.0, 1.0))
             seen = bool(frame.seen_BFL[b, f, -1])
             row.append(
                 Reason(
@@ -57,7 +68,7 @@ def window_reasons(
                     expected=middle,
                     low=low,
                     high=high,
-                    note=_note(frame, b, f, residual_BFW[b, f] / spread_BF[b, f], moments[b], codec.step_seconds),
+                    note=_note(frame, b, f, outlook.off_BFW[b, f], moments[b], codec.step_seconds),
                 )
             )
         found.append(tuple(row))

@@ -20,7 +20,7 @@ from detectors.windows.axes import leading_axes
 from detectors.windows.detector import WindowDetector, sampled_rows, taken
 from detectors.windows.frame import KNEE, Frame, WindowCodec, spreads
 from detectors.windows.kernel import Float32Array
-from detectors.windows.reasons import window_reasons
+from detectors.windows.reasons import Outlook, window_reasons
 
 FARTHEST_SPREADS = 100.0
 LEAST_DEVIATION = 1e-2
@@ -81,7 +81,10 @@ class WindowPcaDetector(WindowDetector):
         left_BFL = _left_over(u_BD, a["mean_D"], a["axes_DZ"]).reshape(shape)
         rebuilt_BF = (u_BD.reshape(shape) - left_BFL)[:, :, -1]
         expected_BF = np.copysign(KNEE * np.log1p(np.abs(rebuilt_BF) / KNEE), rebuilt_BF)
-        return window_reasons(self._fitted(), frame, nats_BF, batch, expected_BF, left_BFL, top=top)
+        deviation_FL = a["deviation_D"].reshape(shape[1:])
+        spread_BF = np.broadcast_to(deviation_FL[:, -1], shape[:2]).astype(np.float64)
+        outlook = Outlook(expected_BF, spread_BF, left_BFL / deviation_FL)
+        return window_reasons(self._fitted(), frame, nats_BF, batch, outlook, top=top)
 
     def state(self) -> tuple[Tensors, dict[str, Any]]:
         """Axes, means, deviations and scales; settings and columns as JSON."""

@@ -28,11 +28,16 @@ from detectors.windows.axes import leading_axes
 from detectors.windows.calibration import TailTable
 from detectors.windows.detector import WindowDetector, sampled_rows, taken
 from detectors.windows.frame import Frame, WindowCodec
-from detectors.windows.reasons import window_reasons
+from detectors.windows.reasons import Outlook, window_reasons
 from detectors.windows.references import draw_references
 from detectors.windows.vae_model import WindowVaeModel
 from detectors.windows.viewer import RHYTHM, Viewer, model_input
-from detectors.windows.views import Forecaster, drift_filters
+from detectors.windows.views import VIEWS, Forecaster, drift_filters
+
+NEW_KEY_ROWS = 1_000
+"""Training windows seen as a new key's would be, so that new keys have tails of their own."""
+UNIT_IN_DEVIATIONS = 1.3
+"""What `calibration` calls a unit, of a normal residual."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +149,10 @@ class WindowVaeDetector(WindowDetector):
             np.add.at(missing_KF, frame.key_B, ~frame.seen_BFL[:, :, -1])
         rows_K1[-1], missing_KF[-1] = rows_K1.sum(), missing_KF.sum(axis=0)
         absent_KF = -np.log((missing_KF + 1.0) / (rows_K1[:, None] + 2.0))
-        return _Parts(viewer, TailTable.fit(np.concatenate(statistics), np.concatenate(key_N), keys), absent_KF)
+        few = taken(sample, sampled_rows(sample.num_rows, NEW_KEY_ROWS, self.seed))
+        new_NFC = np.concatenate([viewer.statistics(frame) for _, frame in self._frames(codec, few, as_new=True)])
+        tails = TailTable.fit(np.concatenate(statistics), np.concatenate(key_N), keys, new_NFC)
+        return _Parts(viewer, tails, absent_KF)
 
     def _made(self) -> _Parts:
         if self._parts is None:
@@ -159,7 +167,10 @@ class WindowVaeDetector(WindowDetector):
     def _reasons(self, frame: Frame, nats_BF: FloatArray, batch: pa.RecordBatch, top: int) -> list[tuple[Reason, ...]]:
         viewer = self._made().viewer
         expected_BF = viewer.forecaster.predictions(frame.x_BFL, 1)[:, :, 0]
-        return window_reasons(self._fitted(), frame, nats_BF, batch, expected_BF, viewer.forecast(frame), top=top)
+        unit_BF = self._made().tails.unit_KFC[frame.key_B, :, VIEWS.index("forecast")]
+        off_BFW = viewer.forecast(frame) / (unit_BF / UNIT_IN_DEVIATIONS)[:, :, None].astype(np.float32)
+        outlook = Outlook(expected_BF, unit_BF / UNIT_IN_DEVIATIONS, off_BFW)
+        return window_reasons(self._fitted(), frame, nats_BF, batch, outlook, top=top)
 
     def state(self) -> tuple[Tensors, dict[str, Any]]:
         """Weights, references, scales and tails; settings and columns as JSON."""

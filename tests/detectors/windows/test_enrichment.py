@@ -1,6 +1,7 @@
 """Windows hold what their key's metrics did, step by step, however the stream is cut into batches."""
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ def test_values_do_not_depend_on_the_split_nor_on_a_restart(
     whole = windows(make(step_seconds=step_seconds, max_keys=2), rows)
     enrichment, parts = make(step_seconds=step_seconds, max_keys=2), []
     borders = sorted({0, len(rows), *(min(cut, len(rows)) for cut in cuts)})
-    for start, stop in zip(borders, borders[1:], strict=False):
+    for start, stop in pairwise(borders):
         parts.append(windows(enrichment, rows[start:stop]))
         enrichment = WindowEnrichment.restore(*enrichment.snapshot())
     if parts:
