@@ -13,11 +13,13 @@ BENCHMARKS = {
     "scoring": "end to end through Kafka, beside a bare poll loop and the model alone",
     "latency": "produce to alert at 5,000 events/s",
     "memory": "resident memory from 10^5 to 10^7 events, and with a million keys",
+    "keyed": "what keyed context costs a scorer, beside the same without",
     "training_memory": "peak memory and seconds of training on 10^7 archived rows",
     "real": "kdd99 http and jumpstarter, whole, through Kafka (needs EDDYLINE_DATA)",
     "intake": "decoding and the detectors alone",
     "budget": "alerts promised and observed on public streams, calibrated among anomalies (needs EDDYLINE_DATA)",
     "auto": "whether the detector chosen by injected anomalies is the one that labels choose (needs EDDYLINE_DATA)",
+    "windows": "window detectors on jumpstarter and nab beside peers (needs EDDYLINE_DATA)",
     "context": "keyed context alone: rows a second, bytes a key, snapshots",
 }
 

@@ -28,6 +28,7 @@ from detectors.windows.axes import leading_axes
 from detectors.windows.calibration import TailTable
 from detectors.windows.detector import WindowDetector, sampled_rows, taken
 from detectors.windows.frame import Frame, WindowCodec
+from detectors.windows.kernel import Float32Array
 from detectors.windows.reasons import Outlook, window_reasons
 from detectors.windows.references import draw_references
 from detectors.windows.vae_model import WindowVaeModel
@@ -168,8 +169,9 @@ class WindowVaeDetector(WindowDetector):
         viewer = self._made().viewer
         expected_BF = viewer.forecaster.predictions(frame.x_BFL, 1)[:, :, 0]
         unit_BF = self._made().tails.unit_KFC[frame.key_B, :, VIEWS.index("forecast")]
-        off_BFW = viewer.forecast(frame) / (unit_BF / UNIT_IN_DEVIATIONS)[:, :, None].astype(np.float32)
-        outlook = Outlook(expected_BF, unit_BF / UNIT_IN_DEVIATIONS, off_BFW)
+        spread_BF: FloatArray = unit_BF / UNIT_IN_DEVIATIONS
+        off_BFW: Float32Array = (viewer.forecast(frame) / spread_BF[:, :, None]).astype(np.float32)
+        outlook = Outlook(expected_BF, spread_BF, off_BFW)
         return window_reasons(self._fitted(), frame, nats_BF, batch, outlook, top=top)
 
     def state(self) -> tuple[Tensors, dict[str, Any]]:
