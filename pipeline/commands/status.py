@@ -29,6 +29,10 @@ _COLUMNS = (
 _HEAD = ("stream", "worker", "heard")
 _TEXTS = (*_HEAD, "model")
 _TABLE_WIDTH = 120
+_STATE_NOTES = {
+    "warming_up": "is warming up: scores have less of a past to go by than they will",
+    "incomplete_state": "lacks events that the log no longer held: keep the topic for longer",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -127,6 +131,9 @@ def _print_notes(console: Console, report: "StreamReport", worker: "WorkerStatus
         console.print(
             Text(f"{name}: not heard of for {_age(worker.age_seconds)}: look at its logs, start it again", style="red")
         )
+    for field, said in _STATE_NOTES.items():
+        if partitions := worker.beat.state.get(field):
+            console.print(Text(f"{name}: the keyed state of {partitions} partitions {said}", style="yellow"))
     model = worker.beat.state.get("model_id")
     if worker.beat.role == "score" and report.champion and model != report.champion:
         console.print(Text(f"{name}: the champion {report.champion} is not in service yet", style="yellow"))

@@ -74,8 +74,10 @@ def _print_figures(console: "Console", spec: "StreamSpec", trained: "Trained") -
     threshold, report = trained.bundle.threshold, trained.report
     grid = Table.grid(padding=(0, 2))
     start_ms, end_ms = trained.start_ms, trained.end_ms
+    sample = f", drawn evenly from {trained.fit_part_rows:,}" if trained.fit_part_rows > trained.fit_rows else ""
     grid.add_row(
-        "learned from", f"{trained.fit_rows:,} events, calibrated on the newest {threshold.calibration_rows:,}"
+        "learned from",
+        f"{trained.fit_rows:,} events{sample}, calibrated on the newest {threshold.calibration_rows:,}",
     )
     grid.add_row("span", between_text(start_ms, end_ms))
     if trained.choice is not None:

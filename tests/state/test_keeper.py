@@ -1,7 +1,7 @@
 """Whatever is aborted, killed, damaged or handed over, every committed row was enriched as in one uninterrupted run."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.clock import ManualClock
 from pipeline.intake import Intake
-from pipeline.kafka.port import TopicPartition
+from pipeline.kafka.port import Block, TopicPartition
 from pipeline.state.keeper import RELEASE_SECONDS, StateKeeper
 from pipeline.state.snapshots import SnapshotStore
 from tests.fakes import MemoryBroker, block_of
@@ -281,3 +281,18 @@ def test_a_state_that_failed_half_way_is_not_gone_on_from(
     worker.assign()
     worker.batch(500)
     assert worker.seen == expected(broker)
+
+
+def test_a_record_that_kills_the_process_is_passed_over_in_a_replay_too(tmp_path: Path, broker: MemoryBroker) -> None:
+    worker, deadly = Worker(tmp_path, broker), 12
+    worker.offset = 50
+
+    def parts(block: Block) -> Iterator[tuple[Block, bool]]:
+        for at, offset in enumerate(block.offsets.tolist()):
+            yield block.cut(at, at + 1), offset == deadly
+
+    worker.assign(parts=parts)
+    worker.batch(500)
+    log = broker.log(SPEC.topic)
+    log.records = [record for record in log.records if record.offset != deadly]
+    assert worker.seen == {offset: v for offset, v in expected(broker).items() if offset >= 50}

@@ -88,3 +88,12 @@ def test_the_document_is_json_with_every_state_key() -> None:
     document = json.loads(json.dumps(report.document()))
     assert document["workers"][0]["age_seconds"] == 2.0
     assert set(SCORER.state) <= set(document["workers"][0])
+
+
+def test_keyed_state_that_lacks_something_is_said() -> None:
+    whole = replace(SCORER, state={**SCORER.state, "warming_up": 0, "incomplete_state": 0})
+    lacking = replace(SCORER, state={**SCORER.state, "warming_up": 2, "incomplete_state": 1})
+    assert "keyed state" not in shown(Beats(whole), "payments") + shown(Beats(SCORER), "payments")
+    text = shown(Beats(lacking), "payments")
+    assert "keyed state of 2 partitions is warming up" in text
+    assert "keyed state of 1 partitions lacks events" in text
