@@ -181,7 +181,8 @@ class ArchiveSpec(Frozen):
 class DetectorSpec(Frozen):
     """Which detector, and how it is trained."""
 
-    name: str = "vae"
+    name: str | None = None
+    """`blend` where none is named, `window_vae` for a stream with `windows`; `auto` chooses by injected anomalies."""
     seed: int = 0
     time_budget_seconds: PositiveFloat = 120.0
     max_rows: PositiveInt = 500_000
@@ -287,6 +288,11 @@ class StreamSpec(Frozen):
         from pipeline.state.recipe import Recipe
 
         return Recipe.of(self).schema
+
+    @property
+    def detector_name(self) -> str:
+        """The detector that scores this stream."""
+        return self.detector.name or ("blend" if self.windows is None else "window_vae")
 
     def column_with(self, role: Role) -> str | None:
         """The first column with a role, if any."""

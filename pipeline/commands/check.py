@@ -63,10 +63,9 @@ def _say_what_next(loaded: "Loaded | None", console: "Console") -> None:
 
 
 def _unknown_detectors(loaded: "Loaded") -> "list[Problem]":
-    from pipeline.config import DetectorSpec
     from pipeline.yaml_nodes import Problem
 
-    if all(spec.detector.name == DetectorSpec().name for spec in loaded.specs.values()):
+    if all(spec.detector.name is None for spec in loaded.specs.values()):
         return []  # the usual one is there; asking the registry takes seconds
     from detectors.registry import DETECTORS
 
@@ -78,7 +77,7 @@ def _unknown_detectors(loaded: "Loaded") -> "list[Problem]":
             message=f"detector.name: there is no detector {spec.detector.name!r}; known are {', '.join(known)}",
         )
         for name, spec in loaded.specs.items()
-        if spec.detector.name not in known
+        if spec.detector.name is not None and spec.detector.name not in known
     ]
 
 

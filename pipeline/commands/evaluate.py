@@ -67,7 +67,7 @@ def evaluate(
         raise ConfigError("--from and --to choose from a stream's archive: a file is taken whole, or --rows of it")
     spec, found = _rows(context, target, is_file, window, rows, stream=stream, label=label, key=key)
     bundle = _bundle(context, spec, model, named=bool(detector), guessed=is_file and stream is None)
-    names = tuple(detector or (() if bundle is not None else (spec.detector.name, BASELINE)))
+    names = tuple(detector or (() if bundle is not None else (spec.detector_name, BASELINE)))
     options = EvaluateOptions(detectors=names, inject=inject, held_out_share=held_out, seed=seed)
     done = _run(spec, found, file.name if is_file else target, options, bundle)
     document, picture = write_report(done, output or Path("evaluations") / (file.stem if is_file else target))

@@ -45,7 +45,7 @@ class DemoPlan:
         parts = {
             "plan": PLAN_VERSION,
             "eddyline": version("eddyline"),
-            "detector": detector_class(self.spec.detector.name).version,
+            "detector": detector_class(self.spec.detector_name).version,
             "spec": self.spec.model_dump(),
             "history_rows": self.history.num_rows,
             "source": self.source,

@@ -22,7 +22,7 @@ class DetectorMaker:
 
     def __init__(self, spec: StreamSpec, *, named: str | None, seed: int, device: str) -> None:
         """`named` instead of the spec's detector, where given. Raises ConfigError for a name that is none."""
-        self.name = named or spec.detector.name
+        self.name = named or spec.detector_name
         self._budget, self._seed, self._device = spec.detector.time_budget_seconds, seed, device
         if self.name != auto.NAME:
             self._class(self.name)
