@@ -5,7 +5,6 @@ transaction, the answer is the same: drop what is queued, go back to what is com
 """
 
 import threading
-from collections.abc import Iterator
 
 import structlog
 
@@ -13,12 +12,13 @@ from pipeline.alerts.staged import Staged
 from pipeline.clock import Clock
 from pipeline.config import Delivery, StreamSpec
 from pipeline.errors import BrokerUnavailableError, TransactionAbortedError
-from pipeline.kafka.port import Block, Broker, GroupMetadata, TopicPartition
+from pipeline.kafka.port import Broker, TopicPartition
 from pipeline.masking import Masker
 from pipeline.metrics import StreamMetrics
 from pipeline.model_store import Bundle
 from pipeline.scoring.champion import ChampionWatch
 from pipeline.scoring.delivery import Output, make_output
+from pipeline.scoring.keyed import KeyedState
 from pipeline.scoring.ledger import CrashLedger
 from pipeline.scoring.names import Identity, group_name, slot_name
 from pipeline.scoring.output import alert_records, changelog_records
@@ -72,8 +72,8 @@ class StreamWorker(threading.Thread):
         self._replication_factor = replication_factor
         self._accept_rejects = accept_rejects
         self._slot = slot_name(spec.stream, identity.instance, identity.slot)
-        self._keeper = keeper
-        self._scorer = StreamScorer(spec, keeper.enrich if keeper is not None else None)
+        self._keyed = KeyedState(keeper, status=self.status, metrics=metrics, caution=self._caution, ledger=ledger)
+        self._scorer = StreamScorer(spec, self._keyed.enrich)
         self._states: dict[TopicPartition, PartitionState] = {}
         self._stop_event = threading.Event()
         self._waiting_for_model = False
@@ -127,8 +127,7 @@ class StreamWorker(threading.Thread):
             self._output.close()
             self._admin.close()
             self._scorer.close()
-            if self._keeper is not None:
-                self._keeper.close()
+            self._keyed.close()
 
     def _step(self, timeout_seconds: float = TAKE_SECONDS) -> bool:
         """Take and handle one item. False when there was none."""
@@ -144,8 +143,7 @@ class StreamWorker(threading.Thread):
                 case Revoked():
                     for partition in item.partitions:
                         self._states.pop(partition, None)
-                    if self._keeper is not None:
-                        self._keeper.release(item.partitions)
+                    self._keyed.released(item.partitions)
             self._idle()
         except TransactionAbortedError as error:
             self._go_back(str(error))
@@ -169,7 +167,7 @@ class StreamWorker(threading.Thread):
             return
         if item.starts:
             self._ensure_topics()
-            if not self._recovered(item):
+            if not self._keyed.recovered(item, lambda: self._is_current(item)):
                 return
             self._states = restore(self.spec, self._broker, self._masker, item.starts, item.topic_id)
         self.status.assigned = len(self._states)
@@ -180,29 +178,9 @@ class StreamWorker(threading.Thread):
             self._waiting_for_model = True
             self._poller.rewind(hold=True)
 
-    def _recovered(self, item: Assigned) -> bool:
-        """Have the keyed state at the offsets assigned; False where the assignment changed or ended meanwhile."""
-        if self._keeper is None:
-            return True
-        self.status.waiting = "the state of its partitions is being recovered"
-        done = self._keeper.recover(
-            item.starts,
-            item.topic_id,
-            parts=self._replayed_parts,
-            go_on=lambda: item.epoch == self._poller.epoch and not self._stop_event.is_set(),
-        )
-        self.status.waiting = None
-        return done
-
-    def _replayed_parts(self, block: Block) -> Iterator[tuple[Block, bool]]:
-        """A block to be replayed, with the same care as one to be scored: what killed the process would again."""
-        nobody: GroupMetadata = object()  # a replay commits nothing
-        for part in self._caution.parts(Batch(blocks=(block,), group=nobody, epoch=self._poller.epoch)):
-            self._ledger.begin(part.ranges())
-            for piece in part.batch.blocks:
-                yield piece, part.poison
-            self._ledger.done(part.batch.positions())
-            self._caution.passed(part.batch.positions())
+    def _is_current(self, item: Assigned) -> bool:
+        """Whether an assignment still holds, and is still wanted."""
+        return item.epoch == self._poller.epoch and not self._stop_event.is_set()
 
     # -- batches -------------------------------------------------------------------------------------------------
 
@@ -217,8 +195,7 @@ class StreamWorker(threading.Thread):
                 return
             if not self._committed(scored, batch):
                 return
-            if self._keeper is not None:
-                self._keeper.committed(scored.positions, at_once=part.poison)
+            self._keyed.committed(scored.positions, poison=part.poison)
             self._ledger.done(scored.positions)
             self._caution.passed(scored.positions)
 
@@ -296,17 +273,10 @@ class StreamWorker(threading.Thread):
             self.status.waiting = None
             self._poller.rewind()
         epoch = self._poller.epoch
-        self._look_after_state()
+        self._keyed.look()
         self._look_at_ends()
         for state in list(self._states.values()):
             self._tick(state, now, epoch)
-
-    def _look_after_state(self) -> None:
-        if self._keeper is None:
-            return
-        self._keeper.tick()
-        self.status.warming_up, self.status.incomplete = self._keeper.warming_up, self._keeper.incomplete
-        self._metrics.state(self._keeper)
 
     def _look_at_ends(self) -> None:
         """The lag of the partitions owned, and the ends of all, for the silence watch."""

@@ -45,10 +45,10 @@ def kill(worker: Worker) -> None:
 def test_killed_under_load_again_and_again(kafka_bootstrap: str, make_service: MakeService) -> None:
     service = make(make_service, kafka_bootstrap)
     train(service)
-    rng, total = random.Random(1), 5_000
+    rng, total = random.Random(1), 4_000
     feeder = feeding(service, total, partitions=PARTITIONS)
     worker = service.start_worker()
-    for _ in range(4):
+    for _ in range(3):
         eventually("the worker commits", partial(moved_on, service, service.committed(), total))
         pause(rng.random() * 0.3)
         kill(worker)
@@ -141,8 +141,9 @@ def test_a_model_of_other_context_is_refused(kafka_bootstrap: str, make_service:
     send(service, 300, partitions=1)
 
     def refused() -> bool:
-        return any("eddyline train" in str(b.state["last_error"]) for b in service.catalogue().workers())
+        states = [beat.state for beat in service.catalogue().workers()]
+        return any("eddyline train" in str(s["last_error"]) and "no model yet" in str(s["waiting"]) for s in states)
 
-    eventually("it says to train again", refused)
+    eventually("it waits, and says to train again", refused)
     assert service.committed() == 0
     stop(worker)
