@@ -23,30 +23,30 @@ MOST_BYTES = 64 * 2**20
 
 
 def draw_references(x_NFL: Float32Array, key_N: npt.NDArray[np.int64], keys: int, seed: int) -> Float32Array:
-    """Windows of each key drawn at random, (K + 1, F, R, L); the last entry is drawn from all keys."""
+    """Windows of each key drawn at random, (K + 1, F, L, R); the last entry is drawn from all keys."""
     _, F, L = x_NFL.shape
     count = min(MOST_REFERENCES, max(LEAST_REFERENCES, COMPARISONS // F))
     fits = MOST_BYTES // (4 * F * L * (keys + 1))
     own = keys if fits >= LEAST_REFERENCES else 0
     count = min(count, fits) if own else count
     generator = np.random.default_rng(seed)
-    bank_KFRL = np.empty((own + 1, F, count, L), dtype=np.float32)
+    bank_KFLR = np.empty((own + 1, F, L, count), dtype=np.float32)
     order = np.argsort(key_N, kind="stable")
     borders = np.searchsorted(key_N[order], np.arange(own + 1))
     for k in range(own + 1):
         rows = order[borders[k] : borders[k + 1]] if k < own else order
         rows = rows if len(rows) >= count else order
-        bank_KFRL[k] = x_NFL[generator.choice(rows, count, replace=len(rows) < count)].transpose(1, 0, 2)
-    return bank_KFRL
+        bank_KFLR[k] = x_NFL[generator.choice(rows, count, replace=len(rows) < count)].transpose(1, 2, 0)
+    return bank_KFLR
 
 
 def nearest(
-    x_BFL: Float32Array, seen_BFL: npt.NDArray[np.bool_], key_B: npt.NDArray[np.int64], bank_KFRL: Float32Array
+    x_BFL: Float32Array, seen_BFL: npt.NDArray[np.bool_], key_B: npt.NDArray[np.int64], bank_KFLR: Float32Array
 ) -> FloatArray:
     """Root mean squared distance to the nearest reference over the recent half and over the whole window, (B, F, 2)."""
-    place_B = np.where((key_B < 0) | (key_B >= len(bank_KFRL) - 1), len(bank_KFRL) - 1, key_B)
+    place_B = np.where((key_B < 0) | (key_B >= len(bank_KFLR) - 1), len(bank_KFLR) - 1, key_B)
     found_BF2 = np.zeros((*x_BFL.shape[:2], 2))
-    _nearest(x_BFL, seen_BFL.astype(np.float32), place_B, bank_KFRL, found_BF2)
+    _nearest(x_BFL, seen_BFL.astype(np.float32), place_B, bank_KFLR, found_BF2)
     return found_BF2
 
 
@@ -55,30 +55,34 @@ def _nearest(
     x_BFL: Float32Array,
     seen_BFL: Float32Array,
     place_B: npt.NDArray[np.int64],
-    bank_KFRL: Float32Array,
+    bank_KFLR: Float32Array,
     found_BF2: FloatArray,
 ) -> None:
     rows, metrics, length = x_BFL.shape
+    count = bank_KFLR.shape[3]
     start = length - length // 2
+    gaps_R = np.empty(count, dtype=np.float32)
     for i in range(rows):
         for f in range(metrics):
-            older_steps, recent_steps = np.float32(0.0), np.float32(0.0)
-            for j in range(length):
-                if j < start:
-                    older_steps += seen_BFL[i, f, j]
-                else:
-                    recent_steps += seen_BFL[i, f, j]
-            best_recent, best_whole = np.float32(np.inf), np.float32(np.inf)
-            for r in range(bank_KFRL.shape[2]):
-                older, recent = np.float32(0.0), np.float32(0.0)
-                for j in range(start, length):
-                    gap = (x_BFL[i, f, j] - bank_KFRL[place_B[i], f, r, j]) * seen_BFL[i, f, j]
-                    recent += gap * gap
-                best_recent = min(best_recent, recent)
-                if recent < best_whole:
-                    for j in range(start):
-                        gap = (x_BFL[i, f, j] - bank_KFRL[place_B[i], f, r, j]) * seen_BFL[i, f, j]
-                        older += gap * gap
-                    best_whole = min(best_whole, older + recent)
-            found_BF2[i, f, 0] = np.sqrt(best_recent / max(recent_steps, np.float32(1.0)))
-            found_BF2[i, f, 1] = np.sqrt(best_whole / max(older_steps + recent_steps, np.float32(1.0)))
+            gaps_R[:] = np.float32(0.0)
+            recent_steps = _add_up(x_BFL[i, f], seen_BFL[i, f], bank_KFLR[place_B[i], f], start, length, gaps_R)
+            found_BF2[i, f, 0] = np.sqrt(gaps_R.min() / max(recent_steps, np.float32(1.0)))
+            older_steps = _add_up(x_BFL[i, f], seen_BFL[i, f], bank_KFLR[place_B[i], f], 0, start, gaps_R)
+            found_BF2[i, f, 1] = np.sqrt(gaps_R.min() / max(older_steps + recent_steps, np.float32(1.0)))
+
+
+@compiled
+def _add_up(
+    x_L: Float32Array, seen_L: Float32Array, bank_LR: Float32Array, start: int, stop: int, gaps_R: Float32Array
+) -> np.float32:
+    """Add the squared distances of steps that were seen to `gaps_R`; how many those were. The inner loop runs over
+    references, so that it is exact and still goes many at a time."""
+    steps = np.float32(0.0)
+    for j in range(start, stop):
+        if seen_L[j] > 0.0:
+            steps += np.float32(1.0)
+            x = x_L[j]
+            for r in range(len(gaps_R)):
+                gap = x - bank_LR[j, r]
+                gaps_R[r] += gap * gap
+    return steps

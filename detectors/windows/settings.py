@@ -22,7 +22,7 @@ class WindowSettings:
 
     key: tuple[str, ...]
     """Columns that together name the entity whose past is kept; a null is an entity of its own."""
-    length: int = 64
+    length: int = 128
     """Steps in a window, the row's own included; chosen in docs/decisions/0014-windows.md."""
     step_seconds: float | None = None
     """The clock's step: values are placed on its grid and steps without a row are missing. None: rows are the steps."""

@@ -25,7 +25,7 @@ class Viewer:
 
     model: WindowVaeModel
     forecaster: Forecaster
-    bank_KFRL: Float32Array
+    bank_KFLR: Float32Array
     filters: Float32Array
     device: str
 
@@ -36,10 +36,9 @@ class Viewer:
         seen_BFW = frame.seen_BFL[:, :, -steps:]
         flat = frame.x_BFL.reshape(B * F, L)
         shift, bend = ((flat @ rows_WL.T).reshape(B, F, steps) for rows_WL in self.filters)
-        level = frame.x_BFL[:, :, -steps:]
-        residuals = (self.rebuilt(frame), self.forecast(frame), shift, bend, level)
+        residuals = (self.rebuilt(frame), self.forecast(frame), shift, bend)
         energies = [root_energy(residual_BFW, seen_BFW) for residual_BFW in residuals]
-        near_BF2 = nearest(frame.x_BFL, frame.seen_BFL, frame.key_B, self.bank_KFRL)
+        near_BF2 = nearest(frame.x_BFL, frame.seen_BFL, frame.key_B, self.bank_KFLR)
         return np.concatenate([np.stack(energies, axis=2), near_BF2], axis=2)
 
     def rebuilt(self, frame: Frame) -> Float32Array:
@@ -58,7 +57,7 @@ class Viewer:
         """Named arrays."""
         weights = {f"model.{name}": value.cpu().numpy() for name, value in self.model.state_dict().items()}
         parts = {"forecaster.weights": self.forecaster.weights, "forecaster.bias": self.forecaster.bias}
-        return {**weights, **parts, "references": self.bank_KFRL}
+        return {**weights, **parts, "references": self.bank_KFLR}
 
     @classmethod
     def from_tensors(cls, tensors: Tensors, *, length: int, device: str) -> "Viewer":

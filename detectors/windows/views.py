@@ -5,10 +5,10 @@ root of the mean square over the steps that were seen. Averaging over half a win
 instead of only at its edges, and uses no future.
 
 Views: `rebuilt` (what the VAE leaves over), `forecast` (what the last values of all metrics leave over of the next),
-`level` (the distance from the key's usual value), `shift` (a short mean against all of the window before it), `bend`
-(the same against the last half window), and the distances to the nearest training windows, `near` over the recent half
-and `near_long` over the whole (references.py). The first two know the metrics' habits and relations; the others know no
-model at all and hold where training was too short to learn one.
+`shift` (a short mean against all of the window before it), `bend` (the same against the last half window), and the
+distances to the nearest training windows, `near` over the recent half and `near_long` over the whole (references.py).
+The first two know the metrics' habits and relations; the others know no model at all and hold where training was too
+short to learn one.
 
 Shape legend: B rows, F metrics, L steps, W = L / 2 recent steps, P lags.
 """
@@ -22,7 +22,7 @@ import torch
 from detectors.base import FloatArray
 from detectors.windows.kernel import Float32Array
 
-VIEWS = ("rebuilt", "forecast", "shift", "bend", "level", "near", "near_long")
+VIEWS = ("rebuilt", "forecast", "shift", "bend", "near", "near_long")
 MOST_LAGS = 8
 CLIP = 19.0
 """Models look at scaled values within these bounds (57 spreads)."""

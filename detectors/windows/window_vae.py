@@ -90,8 +90,8 @@ class WindowVaeDetector(WindowDetector):
         frame = codec.frame(taken(table, sampled_rows(table.num_rows, self.config.model_rows, self.seed)))
         forecaster = Forecaster.fit(frame.x_BFL, frame.seen_BFL, self.config.trim_share)
         model, run = self._learn(frame, progress, started)
-        bank_KFRL = draw_references(frame.x_BFL, frame.key_B, len(codec.scales.hashes_K), self.seed)
-        viewer = Viewer(model, forecaster, bank_KFRL, drift_filters(codec.length), self.device)
+        bank_KFLR = draw_references(frame.x_BFL, frame.key_B, len(codec.scales.hashes_K), self.seed)
+        viewer = Viewer(model, forecaster, bank_KFLR, drift_filters(codec.length), self.device)
         self._codec, self._parts = codec, self._calibrated(table, codec, viewer)
         return FitReport(
             rows=table.num_rows,
