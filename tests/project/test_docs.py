@@ -80,11 +80,11 @@ def shown(value: Any) -> str:
 def test_every_setting_is_explained_with_its_default(model: type[BaseModel], page: str) -> None:
     stated = dict(settings_of(model))
     rows = rows_of(page, "setting")
-    assert sorted(rows) == sorted(stated), "the page's tables of settings and pipeline/config.py differ"
+    assert sorted(rows) == sorted(stated), "the page's tables of settings and pipeline/config/ differ"
     wrong = {
         name: f"says {rows[name][1]}, is {default}"
         for name, field in stated.items()
-        if rows[name][1].strip("`") != (default := "needed" if field.is_required() else shown(field.get_default()))
+        if rows[name][1].strip("`") != (default := "needed" if field.is_required() else shown(field.get_default(call_default_factory=True)))
     }
     assert not wrong
 
