@@ -131,6 +131,8 @@ def _report(console: Console, kind: AnomalyKind, found: dict[str, Hits]) -> bool
     means = {m: np.mean([hit[m, kind] for hit in having.values()], axis=0) for m in methods}
     kept = means[OURS][1] >= LIMITS[kind] and all(means[OURS][1] > means[m][1] for m in methods[1:])
     table.add_section()
-    table.add_row(f"mean of {len(having)}", *(f"{a:.3f} / {b:.3f}" for a, b in means.values()), "kept" if kept else "MISSED")
+    table.add_row(
+        f"mean of {len(having)}", *(f"{a:.3f} / {b:.3f}" for a, b in means.values()), "kept" if kept else "MISSED"
+    )
     console.print(table)
     return bool(kept)

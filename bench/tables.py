@@ -57,7 +57,9 @@ def run(console: Console, *, quick: bool = False, splits: int = 1) -> bool:
     results: Results = {}
     with peers() as others:
         for path in paths[::5] if quick else paths:
-            runs = [measure(adbench(path, split=s), others, QUICK_PEERS if quick else TABLE_PEERS) for s in range(splits)]
+            runs = [
+                measure(adbench(path, split=s), others, QUICK_PEERS if quick else TABLE_PEERS) for s in range(splits)
+            ]
             results[path.stem] = {m: _mean([one[m] for one in runs]) for m in runs[0]}
         if others is None:
             console.print(MISSING)

@@ -26,8 +26,8 @@ class Kind(StrEnum):
     TEXT = "text"
     """Free text or identifiers: carried along, never scored. Arrow string."""
     WINDOW = "window"
-    """The last values of a metric of the row's key, oldest first, the row's own last, NaN where there is none. Arrow
-    fixed-size list of float32; made by `windows.WindowEnrichment`, scored by window detectors, ignored by all others."""
+    """The last values of a metric of the row's key, oldest first, the row's own last, NaN where there is none. A
+    fixed-size list of float32, made by `windows.WindowEnrichment`, scored by window detectors, ignored by others."""
 
 
 class Role(StrEnum):

@@ -45,7 +45,9 @@ class Peers:
     def __init__(self, process: "subprocess.Popen[str]", folder: Path) -> None:
         self._process, self._folder = process, folder
 
-    def score(self, train_BD: npt.NDArray[Any], test_BD: npt.NDArray[Any], names: Sequence[str]) -> dict[str, PeerScores]:
+    def score(
+        self, train_BD: npt.NDArray[Any], test_BD: npt.NDArray[Any], names: Sequence[str]
+    ) -> dict[str, PeerScores]:
         """Each named peer fitted on the training rows, and its scores of the others."""
         answer = self._ask("score", train_BD, test_BD, peers=list(names))
         scores = np.load(self._folder / "scores.npz")
