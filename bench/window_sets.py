@@ -5,7 +5,7 @@ All keys of a set are one stream, as an operator would run them: one model, one 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,18 @@ class WindowSet:
     """The rows to learn from."""
     keys: npt.NDArray[np.str_]
     metrics: tuple[str, ...]
+
+    def scored(self) -> dict[str, npt.NDArray[np.int64]]:
+        """The rows to score of each key that has rows of both kinds among them."""
+        rows = {str(key): np.flatnonzero((self.keys == key) & ~self.first) for key in np.unique(self.keys)}
+        return {key: at for key, at in rows.items() if self.labels[at].any() and not self.labels[at].all()}
+
+    def few(self, keys: int, *, seed: int = 5) -> "WindowSet":
+        """The same with some of the keys that are scored, drawn at random."""
+        names = np.random.default_rng(seed).permutation(sorted(self.scored()))[:keys]
+        keep = np.isin(self.keys, names)
+        rows = self.rows.filter(pa.array(keep)).combine_chunks()
+        return replace(self, rows=rows, labels=self.labels[keep], first=self.first[keep], keys=self.keys[keep])
 
     def enriched(self, length: int) -> Iterator[pa.RecordBatch]:
         """The rows with their windows, batch by batch; rows are the steps."""

@@ -114,6 +114,7 @@ PEERS: dict[str, Callable[[Any], Callable[[Any], Any]]] = {
     "PyOD KNN": _pyod("knn", "KNN"),
     "PyOD AutoEncoder": _pyod("auto_encoder", "AutoEncoder", random_state=SEED, verbose=0),
     "PyOD VAE": _pyod("vae", "VAE", random_state=SEED, verbose=0),
+    "Sub-PCA (PyOD)": _pyod("pca", "PCA", random_state=SEED),
     "river HalfSpaceTrees": _half_space_trees,
 }
 TASKS: dict[str, Callable[[Path, dict[str, Any]], dict[str, Any]]] = {"score": _score, "shap": _shap}
