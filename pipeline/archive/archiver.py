@@ -95,8 +95,8 @@ class Archiver:
         if self._spec.topic not in self._admin.describe([self._spec.topic]):
             self._admin.close()
             raise ConfigError(
-                f"the topic {self._spec.topic} of stream {self._spec.stream} does not exist: create it, or correct "
-                "`topic` in the stream's spec"
+                f"the topic {self._spec.topic} of stream {self._spec.stream} does not exist: create it "
+                "(`eddyline topics create`), or correct `topic` in the stream's spec"
             )
         self._source = self._broker.source(group=archive_group(self._spec.stream), instance_id=self._instance_id)
         self._source.subscribe([self._spec.topic], self._assignments)

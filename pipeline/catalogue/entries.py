@@ -35,7 +35,7 @@ class WorkerBeat:
     worker_id: str
     """The same after every restart of its slot."""
     role: str
-    """score, archive or notify."""
+    """score, archive, notify or repartition."""
     stream: str
     host: str
     pid: int

@@ -84,12 +84,13 @@ def _unknown_detectors(loaded: "Loaded") -> "list[Problem]":
 def _underivable(loaded: "Loaded") -> "list[Problem]":
     """What `context` and `windows` ask for and cannot have."""
     from pipeline.errors import ConfigError
+    from pipeline.repartition.plan import downstream
     from pipeline.yaml_nodes import Problem
 
     problems = []
     for name, spec in loaded.specs.items():
         try:
-            spec.enriched_schema()
+            downstream(spec).enriched_schema()
         except ConfigError as error:
             problems.append(Problem(file=str(loaded.spec_files[name]), line=1, message=str(error)))
     return problems
@@ -115,23 +116,29 @@ def _notes(specs: "Iterable[StreamSpec]") -> list[str]:
         for other in _kept_keys(spec):
             if key is not None and other != spec.columns_with(Role.KEY):
                 notes.append(f"{spec.stream}: {_repartition(spec, other)} (the stream's key is {key})")
+        if spec.repartitioned_context:
+            keys = " and of ".join(", ".join(context.key) for context in spec.repartitioned_context)
+            notes.append(
+                f"{spec.stream}: the context of {keys} is derived by `eddyline repartition {spec.stream}`: keep it "
+                "running beside `eddyline archive` and `eddyline score`, which read what it writes"
+            )
     return notes
 
 
 def _kept_keys(spec: "StreamSpec") -> list[tuple[str, ...]]:
-    """The keys whose past is kept."""
+    """The keys whose past is kept in the topic's own partitions."""
     from detectors.columns import Role
 
     windows = [spec.windows.key or spec.columns_with(Role.KEY)] if spec.windows is not None else []
-    return list(dict.fromkeys([*(context.key for context in spec.context), *windows]))
+    return list(dict.fromkeys([*(context.key for context in spec.own_context), *windows]))
 
 
 def _repartition(spec: "StreamSpec", key: tuple[str, ...]) -> str:
     name = ", ".join(key)
     return (
         f"what is remembered of {name} is kept in each partition by itself; unless {spec.topic} is keyed by {name}, a "
-        f"partition sees only its share of a value's events. To see all of them, copy the topic into one keyed by "
-        f"{name} (a repartition step: one consumer, one producer, one transaction a batch), and state a stream of it"
+        f"partition sees only its share of a value's events. For context to see all of them, say `repartition: true` "
+        f"in it and run `eddyline repartition {spec.stream}` (a repartition step, exactly once, in Kafka)"
     )
 
 
@@ -170,7 +177,10 @@ def _topics(loaded: "Loaded", console: "Console") -> list[str]:
 
 
 def _ours(spec: "StreamSpec") -> tuple[str, ...]:
-    return (spec.alerts_topic, spec.scores_topic, spec.dead_letters_topic, spec.episodes_topic)
+    from pipeline.repartition.topics import step_topics
+
+    own = (spec.alerts_topic, spec.scores_topic, spec.dead_letters_topic, spec.episodes_topic)
+    return own + step_topics(spec)
 
 
 def _missing_topics(spec: "StreamSpec", found: "dict[str, TopicInfo]", settings: "Settings") -> list[str]:

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.commands.streams import stream_named
 from pipeline.config import Settings, StreamSpec, environment_secret
-from pipeline.yaml_files import load_files
+from pipeline.repartition.plan import downstream
+from pipeline.yaml_files import Loaded, load_files
 
 if TYPE_CHECKING:
     from pipeline.catalogue.catalogue import Catalogue
@@ -23,7 +25,21 @@ class Context:
 
     settings: Settings
     specs: dict[str, StreamSpec]
+    """By stream, as scorer, archiver and training see it: behind its repartition step, where it has one."""
+    stated: dict[str, StreamSpec] = field(default_factory=dict)
+    """By stream, as its file states it, where that differs."""
     masking_key: bytes | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, loaded: Loaded) -> "Context":
+        """What was loaded. Raises ConfigError where a repartition step cannot be had."""
+        specs = {name: downstream(spec) for name, spec in loaded.specs.items()}
+        stated = {name: spec for name, spec in loaded.specs.items() if specs[name] is not spec}
+        return cls(settings=loaded.settings, specs=specs, stated=stated, masking_key=loaded.masking_key)
+
+    def stated_spec(self, name: str) -> StreamSpec:
+        """A stream as its file states it: the topic that producers write to. Raises ConfigError for an unknown one."""
+        return self.stated.get(name) or stream_named(self.specs, name)
 
     @property
     def instance(self) -> str:
@@ -71,8 +87,7 @@ def load(config: Path | None = None) -> Context:
 
     Raises ConfigError with every error of the settings and of all stream specs.
     """
-    loaded = load_files(config)
-    return Context(settings=loaded.settings, specs=loaded.specs, masking_key=loaded.masking_key)
+    return Context.of(load_files(config))
 
 
 def host_instance(host: str) -> str:

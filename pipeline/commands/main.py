@@ -20,6 +20,7 @@ COMMANDS = (
     "check",
     "topics",
     "replay",
+    "repartition",
     "archive",
     "train",
     "recalibrate",

@@ -96,11 +96,9 @@ def replay(
 
 def _spec(context: "Context", stream: str | None, topic: str | None) -> "StreamSpec | None":
     """The stream named, or the one that reads the topic."""
-    from pipeline.commands.streams import stream_named
-
     if stream is None:
-        return next((spec for spec in context.specs.values() if spec.topic == topic), None)
-    return stream_named(context.specs, stream)
+        return next((spec for spec in map(context.stated_spec, context.specs) if spec.topic == topic), None)
+    return context.stated_spec(stream)
 
 
 def _encoder(spec: "StreamSpec | None", format: Format | None) -> "Encode":

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from pipeline.catalogue import WorkerBeat
     from pipeline.scoring.standing import Standing
     from pipeline.status import StreamReport, WorkerStatus
 
@@ -114,7 +115,7 @@ def _cells(report: "StreamReport", worker: "WorkerStatus") -> dict[str, str | Te
     }
     return {
         "stream": report.stream,
-        "worker": f"{beat.role} {beat.slot} on {beat.host}",
+        "worker": f"{_role(beat)} {beat.slot} on {beat.host}",
         "heard": heard,
         **{column: _number(state.get(name)) for column, name in names.items()},
         "promised": _budget(state, "promised"),
@@ -124,7 +125,7 @@ def _cells(report: "StreamReport", worker: "WorkerStatus") -> dict[str, str | Te
 
 
 def _print_notes(console: Console, report: "StreamReport", worker: "WorkerStatus") -> None:
-    name = f"{report.stream} {worker.beat.role} {worker.beat.slot}"
+    name = f"{report.stream} {_role(worker.beat)} {worker.beat.slot}"
     if worker.note:
         console.print(Text(f"{name}: {worker.note}", style="yellow"))
     if worker.stale:
@@ -147,6 +148,12 @@ def standing_text(standing: "Standing") -> str:
     told += "" if seen is None else f"{seen.high * scale:.3g})"
     verdict = standing.verdict.value.replace("_", " ")
     return f"promised at most {standing.promised * scale:g} alerts {unit}{told}: {verdict}"
+
+
+def _role(beat: "WorkerBeat") -> str:
+    """What a worker does; of a repartition step also which hop."""
+    hop = beat.state.get("hop")
+    return f"{beat.role} {hop}" if hop else beat.role
 
 
 def _age(seconds: float) -> str:

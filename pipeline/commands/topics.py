@@ -40,6 +40,7 @@ def create(
 
     from pipeline.commands.context import load
     from pipeline.kafka.port import TopicRequest
+    from pipeline.repartition.topics import ensure_step_topics
     from pipeline.scoring.partitions import ensure_output_topics
 
     context, console = load(config), Console(soft_wrap=True, highlight=False)
@@ -48,8 +49,11 @@ def create(
     admin = broker.admin()
     try:
         for spec in streams_named(context.specs, streams):
-            source = TopicRequest(name=spec.topic, partitions=partitions, replication_factor=replication)
-            made = [*admin.create([source]), *ensure_output_topics(spec, broker, replication_factor=replication)]
+            stated = context.stated_spec(spec.stream)
+            source = TopicRequest(name=stated.topic, partitions=partitions, replication_factor=replication)
+            made = admin.create([source])
+            made += ensure_step_topics(stated, broker, replication_factor=replication)
+            made += ensure_output_topics(spec, broker, replication_factor=replication)
             console.print(f"{spec.stream}: " + (f"created {', '.join(made)}" if made else "everything was there"))
     finally:
         admin.close()
@@ -69,16 +73,20 @@ def show(streams: Streams = None, config: Config = None) -> None:
     admin = context.broker().admin()
     try:
         for spec in streams_named(context.specs, streams):
-            Console().print(_table(spec, admin))
+            Console().print(_table(spec, context.stated_spec(spec.stream), admin))
     finally:
         admin.close()
 
 
-def _table(spec: "StreamSpec", admin: "Admin") -> "Table":
+def _table(spec: "StreamSpec", stated: "StreamSpec", admin: "Admin") -> "Table":
     from rich.table import Table
 
+    from pipeline.repartition.topics import step_topics
+
+    between = step_topics(stated)
     names = {
-        "events": spec.topic,
+        "events": stated.topic,
+        **{"joined" if topic == spec.topic else f"repartitioned {n}": topic for n, topic in enumerate(between, 1)},
         "alerts": spec.alerts_topic,
         "scores": spec.scores_topic,
         "dead letters": spec.dead_letters_topic,

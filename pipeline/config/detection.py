@@ -61,6 +61,8 @@ class ContextSpec(Frozen):
     """Of each partition; beyond it the key that was quiet for longest is forgotten."""
     prefix: str | None = None
     """What the derived columns' names begin with; the key's where none is given."""
+    repartition: bool = False
+    """Whether a step in Kafka brings all events of the key together first, for a key that is not the topic's own."""
 
     @field_validator("key", mode="before")
     @classmethod

@@ -43,20 +43,21 @@ class ServicePorts(IntEnum):
     SCORE = 0
     ARCHIVE = 100
     NOTIFY = 200
+    REPARTITION = 300
 
 
 class MetricsSettings(Frozen):
     """Where metrics and health are served: `/metrics`, `/healthz` and `/readyz` of every service process.
 
     Processes on one host take ports of their own, so that none clash by default: a scoring worker `port` plus its slot
-    (9464, 9465 …), an archiver `port` + 100 plus its slot (9564 …), a notifier `port` + 200 plus its slot (9664 …).
-    What is started a second time with the same slot finds its port taken and says so. `eddyline notify STREAM
-    terminal` serves nothing: a person is looking at it.
+    (9464, 9465 …), an archiver `port` + 100 plus its slot (9564 …), a notifier `port` + 200 plus its slot (9664 …),
+    a repartition worker `port` + 300 plus its slot (9764 …). What is started a second time with the same slot finds
+    its port taken and says so. `eddyline notify STREAM terminal` serves nothing: a person is looking at it.
     """
 
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65_272)] = 9464
-    """0 takes any free port and logs it. At most 65,272, so that the last slot of every service has a port."""
+    port: Annotated[int, Field(ge=0, le=65_172)] = 9464
+    """0 takes any free port and logs it. At most 65,172, so that the last slot of every service has a port."""
 
     def port_of(self, service: ServicePorts, slot: int = 0) -> int:
         """The port of one process; 0 for any free one."""

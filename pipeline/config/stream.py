@@ -34,12 +34,22 @@ class StreamSpec(Frozen):
         return pa.schema([column.arrow_field() for column in self.columns])
 
     @property
+    def own_context(self) -> tuple[ContextSpec, ...]:
+        """The contexts that a scorer derives itself, from the partitions as they are."""
+        return tuple(context for context in self.context if not context.repartition)
+
+    @property
+    def repartitioned_context(self) -> tuple[ContextSpec, ...]:
+        """The contexts that `eddyline repartition` derives before anyone else reads the events."""
+        return tuple(context for context in self.context if context.repartition)
+
+    @property
     def is_enriched(self) -> bool:
-        """Whether events are scored together with what came before them."""
-        return bool(self.context) or self.windows is not None
+        """Whether events are scored together with what came before them in their partition."""
+        return bool(self.own_context) or self.windows is not None
 
     def enriched_schema(self) -> pa.Schema:
-        """`schema()` and the columns that `context` and `windows` derive: what detectors are trained on."""
+        """`schema()` and the columns that a scorer derives: what detectors are trained on."""
         if not self.is_enriched:
             return self.schema()
         from pipeline.state.recipe import Recipe
@@ -108,6 +118,11 @@ class StreamSpec(Frozen):
             self._derivable(f"{where}.numeric", context.numeric or (), {Kind.NUMERIC})
             named = {Kind.CATEGORICAL, Kind.BOOLEAN, Kind.TEXT}
             self._derivable(f"{where}.categorical", context.categorical or (), named)
+            if context.repartition and context.key == self.columns_with(Role.KEY):
+                raise ValueError(
+                    f"{where}.repartition: {', '.join(context.key)} is the stream's own key, whose events share a "
+                    "partition already: leave repartition out"
+                )
         if self.windows is not None:
             self._derivable("windows.key", self.windows.key or (), set(Kind))
             self._derivable("windows.metrics", self.windows.metrics or (), {Kind.NUMERIC})

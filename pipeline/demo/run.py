@@ -110,8 +110,7 @@ def _live(plan: DemoPlan, context: Context, console: Console, stop: threading.Ev
 
 def _context(settings_file: Path) -> Context:
     """The demo's own settings, whatever the environment says: it must not write to anyone's Kafka."""
-    loaded = load_files(settings_file, environment={})
-    return Context(settings=loaded.settings, specs=loaded.specs, masking_key=loaded.masking_key)
+    return Context.of(load_files(settings_file, environment={}))
 
 
 def _champion(plan: DemoPlan, context: Context) -> Bundle:

@@ -6,7 +6,7 @@ for that long after every death. The standard library's fork server loads them o
 
 import multiprocessing
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -21,6 +21,8 @@ PRELOADED = [
     "pipeline.scoring.process",
 ]
 """Nothing here starts a thread or touches a GPU when it is imported: either would not survive the fork."""
+Run = Callable[[Sequence[str]], None]
+"""What a worker process runs, given its arguments; a function of a module, so that it can be named to the process."""
 
 
 class ForkedWorker:
@@ -52,15 +54,22 @@ class ForkedWorker:
         return self._process.exitcode
 
 
-def forked_workers(streams: Sequence[str], *, config: Path | None = None, accept_rejects: bool = False) -> Spawn:
-    """What a supervisor starts workers with."""
+def forked_workers(
+    streams: Sequence[str],
+    *,
+    config: Path | None = None,
+    accept_rejects: bool = False,
+    run: Run | None = None,
+    preloaded: Sequence[str] = PRELOADED,
+) -> Spawn:
+    """What a supervisor starts workers with: scoring workers where `run` does not say otherwise."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
+    context.set_forkserver_preload(list(preloaded))
     arguments = [*streams, *(["--config", str(config)] if config else [])]
     arguments += ["--accept-rejects"] if accept_rejects else []
 
     def spawn(slot: int) -> ForkedWorker:
-        process = context.Process(target=_run, args=([*arguments, "--slot", str(slot)],), name=f"score-{slot}")
+        process = context.Process(target=run or _run, args=([*arguments, "--slot", str(slot)],), name=f"worker-{slot}")
         process.start()
         return ForkedWorker(process)
 

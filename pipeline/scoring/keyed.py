@@ -1,28 +1,42 @@
 """What a scoring loop does about keyed state; nothing at all for a stream without."""
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
 
 from pipeline.kafka.port import Block, GroupMetadata, TopicPartition
-from pipeline.metrics import StreamMetrics
 from pipeline.scoring.forward import Enrich
 from pipeline.scoring.ledger import CrashLedger
 from pipeline.scoring.poison import Caution
 from pipeline.scoring.poller import Assigned, Batch
-from pipeline.scoring.status import StreamStatus
 from pipeline.state.keeper import StateKeeper
 
 RECOVERING = "the keyed state of its partitions is being recovered"
 
 
+class StateStatus(Protocol):
+    """The part of a loop's status that is told of its state."""
+
+    waiting: str | None
+    warming_up: int | None
+    incomplete: int
+
+
+class StateMetrics(Protocol):
+    """The part of a loop's metrics that shows its state."""
+
+    def state(self, keeper: StateKeeper) -> None:
+        """Show how it fares."""
+
+
 class KeyedState:
-    """Stands between one scoring loop and its keeper, if it has one."""
+    """Stands between one scoring loop, or one hop of a repartition step, and its keeper, if it has one."""
 
     def __init__(
         self,
         keeper: StateKeeper | None,
         *,
-        status: StreamStatus,
-        metrics: StreamMetrics,
+        status: StateStatus,
+        metrics: StateMetrics,
         caution: Caution,
         ledger: CrashLedger,
     ) -> None:

@@ -2,14 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-from pipeline.scoring.partitions import PartitionState
+from typing import Protocol
 
 JUDGED_EVENTS = 1_000
 """Fewer events than this are judged only when all of them are rejected."""
 ALL_REJECTED_EVENTS = 100
 FORGET_EVENTS = 20_000
 """Beyond this many events the counts are halved, so that old health does not hide a new fault."""
+
+
+class Judged(Protocol):
+    """What is remembered of one partition's events."""
+
+    seen: int
+    rejected: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +35,7 @@ class TooMany:
         )
 
 
-def too_many(state: PartitionState, events: int, reasons: Mapping[str, int], most_share: float) -> TooMany | None:
+def too_many(state: Judged, events: int, reasons: Mapping[str, int], most_share: float) -> TooMany | None:
     """Count a batch's events (rejects included) and judge the partition."""
     state.seen += events
     for reason, count in reasons.items():

@@ -1,5 +1,7 @@
 """Whether a model was trained on events enriched as the spec now says."""
 
+import hashlib
+import json
 from typing import Any
 
 from pipeline.config import StreamSpec
@@ -14,7 +16,16 @@ FACT = "enrichment"
 def enrichment_fact(spec: StreamSpec) -> dict[str, Any] | None:
     """What a bundle says of the recipe it was trained under."""
     recipe = recipe_of(spec)
-    return None if recipe is None else {"sha256": recipe.digest, "steps": recipe.document()}
+    fact = None if recipe is None else {"sha256": recipe.digest, "steps": recipe.document()}
+    upstream = [context.model_dump(mode="json") for context in spec.repartitioned_context]
+    if not upstream:
+        return fact
+    both = json.dumps([fact, upstream], sort_keys=True, separators=(",", ":"))
+    return {
+        "sha256": hashlib.sha256(both.encode()).hexdigest(),
+        "steps": recipe.document() if recipe is not None else [],
+        "repartitioned": upstream,
+    }
 
 
 def check_fits(bundle: Bundle, spec: StreamSpec) -> None:

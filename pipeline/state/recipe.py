@@ -56,7 +56,7 @@ class Recipe:
         """The recipe a spec asks for. Raises ConfigError where its columns or settings do not fit."""
         schema = spec.schema()
         try:
-            steps = [_context_step(context, schema) for context in spec.context]
+            steps = [context_step(context, schema) for context in spec.own_context]
             if spec.windows is not None:
                 steps.append(_window_step(spec.windows, schema))
             recipe = cls(schema, tuple(steps))
@@ -117,7 +117,8 @@ def recipe_of(spec: StreamSpec) -> Recipe | None:
 # Enrichments are imported where they are used: they are compiled, which streams without them need not wait for.
 
 
-def _context_step(context: ContextSpec, schema: pa.Schema) -> Step:
+def context_step(context: ContextSpec, schema: pa.Schema) -> Step:
+    """The step of one context over a schema. Raises UnusableDataError where its columns or settings do not fit."""
     from detectors.context.enrichment import ContextEnrichment
     from detectors.context.settings import context_settings_defaults
 
