@@ -86,9 +86,9 @@ class Tally:
     score_seconds: float = 0.0
     rows: int = 0
 
-    def add(self, data: WindowSet, key: str, scores: FloatArray, fit_seconds: float, score_seconds: float) -> None:
+    def add(self, one: "KeyWindows", scores: FloatArray, fit_seconds: float, score_seconds: float) -> None:
         """One key's scores, of the rows that are not learned from."""
-        self.figures[key] = _figures(np.nan_to_num(scores), data.labels[data.scored()[key]])
+        self.figures[one.key] = _figures(np.nan_to_num(scores), one.labels)
         self.fit_seconds, self.score_seconds = self.fit_seconds + fit_seconds, self.score_seconds + score_seconds
         self.rows += len(scores)
 
@@ -103,14 +103,14 @@ def windowed_pcas(data: WindowSet) -> list[Outcome]:
     found: list[list[Outcome]] = [[], []]
     for length in LENGTHS:
         runs = [Tally(f"windowed PCA, {how}, {length} steps") for how in ("summed", "metrics' tails")]
-        for key, train_ND, test_ND in windows_by_key(data, length):
+        for one in windows_by_key(data, length):
             started = time.process_time()
-            pca = KeyPca.fit(train_ND, len(data.metrics))
+            pca = KeyPca.fit(one.train, len(data.metrics))
             fitted = time.process_time()
-            energy_NF = pca.energies(test_ND)
+            energy_NF = pca.energies(one.test)
             scored = time.process_time()
             for run, scores_N in zip(runs, (energy_NF.sum(axis=1), pca.tail_nats(energy_NF)), strict=True):
-                run.add(data, key, scores_N, fitted - started, scored - fitted)
+                run.add(one, scores_N, fitted - started, scored - fitted)
         for tried, run in zip(found, runs, strict=True):
             tried.append(run.outcome())
     return [best(tried) for tried in found]
@@ -162,13 +162,13 @@ def peer_outcomes(data: WindowSet, peers: Peers, console: Console) -> list[Outco
         columns = length * len(data.metrics)
         names = [n for n, most in MOST_COLUMNS.items() if (columns <= most if length > 1 else most == 0)]
         runs = {name: Tally(f"{name}, {length} steps") for name in names}
-        for key, train_ND, test_ND in windows_by_key(data, length):
-            few = np.sort(np.random.default_rng(0).permutation(len(train_ND))[:SLOW_ROWS])
-            scores = peers.score(train_ND, test_ND, [name for name in names if name != SLOW_PEER])
+        for one in windows_by_key(data, length):
+            few = np.sort(np.random.default_rng(0).permutation(len(one.train))[:SLOW_ROWS])
+            scores = peers.score(one.train, one.test, [name for name in names if name != SLOW_PEER])
             if SLOW_PEER in names:
-                scores |= peers.score(train_ND[few], test_ND, [SLOW_PEER])
+                scores |= peers.score(one.train[few], one.test, [SLOW_PEER])
             for name, found_N in scores.items():
-                runs[name].add(data, key, found_N.scores_B, found_N.fit_seconds, found_N.score_seconds)
+                runs[name].add(one, found_N.scores_B, found_N.fit_seconds, found_N.score_seconds)
         for name, run in runs.items():
             found.setdefault(name, []).append(run.outcome())
             console.print(f"{data.name}: {run.name} {run.outcome().mean()[0]:.3f}", highlight=False)
@@ -180,17 +180,26 @@ def best(outcomes: list[Outcome]) -> Outcome:
     return max(outcomes, key=lambda outcome: float(outcome.mean()[0]))
 
 
-def windows_by_key(data: WindowSet, length: int) -> Iterator[tuple[str, FloatArray, FloatArray]]:
-    """Each scored key with its windows to learn from and to score, (N, F · L); a window's beginning before the key's
-    first row holds that row."""
+@dataclass(frozen=True, slots=True)
+class KeyWindows:
+    """A key's windows, (N, F · L), and the labels of those to score."""
+
+    key: str
+    train: FloatArray
+    test: FloatArray
+    labels: npt.NDArray[np.bool_]
+
+
+def windows_by_key(data: WindowSet, length: int) -> Iterator[KeyWindows]:
+    """Each scored key; a window's beginning before the key's first row holds that row."""
     values_NF = np.stack([data.rows[metric].to_numpy() for metric in data.metrics], axis=1)
-    for key in data.scored():
+    for key, scored in data.scored().items():
         at = data.keys == key
         x_NF, first = values_NF[at], int(data.first[at].sum())
         padded = np.concatenate([np.repeat(x_NF[:1], length - 1, axis=0), x_NF])
         windows_NFL = np.lib.stride_tricks.sliding_window_view(padded, length, axis=0)
         windows_ND = windows_NFL.reshape(len(x_NF), -1)
-        yield key, windows_ND[:first], windows_ND[first:]
+        yield KeyWindows(key, windows_ND[:first], windows_ND[first:], data.labels[scored])
 
 
 def _figures(scores: FloatArray, labels: npt.NDArray[np.bool_]) -> Figures:
