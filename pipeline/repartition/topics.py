@@ -17,8 +17,9 @@ def step_topics(spec: StreamSpec) -> tuple[str, ...]:
 
 
 def ensure_step_topics(spec: StreamSpec, broker: Broker, *, replication_factor: int = 1) -> list[str]:
-    """Create what is missing, with as many partitions as the source topic, and grow the joined topic where the source
-    has outgrown it. The topics between are left as they are: growing one would send keys away from their state.
+    """Create what is missing, with as many partitions as the source topic, dead letters too, and grow the joined topic
+    where the source has outgrown it. The topics between are left as they are: growing one would send keys away from
+    their state.
 
     Returns the names created; empty, too, while the source topic does not exist yet.
     """
@@ -34,6 +35,7 @@ def ensure_step_topics(spec: StreamSpec, broker: Broker, *, replication_factor: 
             )
             for name in names
         ]
+        requests.append(TopicRequest(name=spec.dead_letters_topic, partitions=1, replication_factor=replication_factor))
         created = admin.create(requests)
         admin.grow(names[-1], source.partitions)
         return created

@@ -20,10 +20,12 @@ from pipeline.alerts.notify.deliver import NotifierState
 from pipeline.alerts.notify.metrics import NotifyCollector
 from pipeline.archive.metrics import ArchiveCollector
 from pipeline.archive.progress import Progress
+from pipeline.clock import SystemClock
 from pipeline.codecs.base import RejectReason
 from pipeline.commands.main import build
 from pipeline.config import Settings, StreamSpec
 from pipeline.metrics import Metrics
+from pipeline.repartition.progress import HopProgress, RepartitionCollector
 from pipeline.yaml_files import read_spec
 from tests.project.repository import ROOT, name_of, repository_files
 
@@ -180,6 +182,9 @@ def test_every_metric_is_listed_with_its_labels() -> None:
     services = CollectorRegistry()
     services.register(ArchiveCollector({"s": Progress(lag=0)}))
     services.register(NotifyCollector([("s", NotifierState(destination="d"))]))
+    hop = HopProgress("s", "split", SystemClock())
+    hop.rejects["malformed"], hop.warming_up = 1, 0
+    services.register(RepartitionCollector([hop]))
     for family in services.collect():
         metrics[_exposed(family.name, family.type)] = list(family.samples[0].labels)
     assert metrics == {name: cells[0].split(", ") for name, cells in rows_of(OPERATIONS, "metric").items()}

@@ -97,13 +97,22 @@ class KafkaPythonTransactionalSink:
             client.abort_transaction()
         except client_errors.KafkaError:
             self._client = None
-            client.close(timeout=0)
+            _discard(client)
 
     def close(self) -> None:
         """Stop. An open transaction is aborted by the broker or by the slot's next owner."""
         if self._client is not None:
             self._client.close(timeout=5)
             self._client = None
+
+
+def _discard(client: KafkaProducer) -> None:
+    """End a producer that failed for good. Closing waits for what it still holds and fails where that cannot be sent;
+    it is dropped: its transaction is aborted by the broker, or by the next producer of its id."""
+    try:
+        client.close(timeout=0)
+    except client_errors.KafkaTimeoutError:
+        client._sender.force_close()
 
 
 class KafkaPythonProducer:
