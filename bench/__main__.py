@@ -14,6 +14,7 @@ BENCHMARKS = {
     "latency": "produce to alert at 5,000 events/s",
     "memory": "resident memory from 10^5 to 10^7 events, and with a million keys",
     "keyed": "what keyed context costs a scorer, beside the same without",
+    "repartition": "the repartition step: source topic to joined topic, split and one context in one process",
     "training_memory": "peak memory and seconds of training on 10^7 archived rows",
     "real": "kdd99 http and jumpstarter, whole, through Kafka (needs EDDYLINE_DATA)",
     "intake": "decoding and the detectors alone",
