@@ -94,12 +94,13 @@ def _rows(
     key: str | None,
 ) -> "tuple[StreamSpec, EvaluationRows]":
     from pipeline.jobs.evaluation_rows import rows_of_file, rows_of_stream, spec_of_file
+    from pipeline.repartition.plan import in_one_partition
 
     if not is_file:
         spec = stream_named(context.specs, target)
         return spec, rows_of_stream(spec, context.lake(), start_ms=window[0], end_ms=window[1], most=most)
     path = Path(target)
-    spec = stream_named(context.specs, stream) if stream else spec_of_file(path, key=key, label=label)
+    spec = in_one_partition(context.stated_spec(stream)) if stream else spec_of_file(path, key=key, label=label)
     return spec, rows_of_file(spec, path, most=most)
 
 
@@ -109,6 +110,11 @@ def _bundle(
     """The model asked for; the champion where no detector is named either."""
     if model is None and (named or guessed):
         return None
+    if spec is not context.specs.get(spec.stream) and spec.stream in context.stated:
+        raise ConfigError(
+            f"the models of stream {spec.stream!r} know its repartitioned context, which a file has not: evaluate its "
+            f"archive (`eddyline evaluate {spec.stream}`), or name a --detector to fit on the file"
+        )
     catalogue = context.catalogue()
     chosen = catalogue.model(model).model_id if model else catalogue.champion(spec.stream)
     if chosen is None:

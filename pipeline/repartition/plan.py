@@ -83,6 +83,12 @@ def downstream(spec: StreamSpec) -> StreamSpec:
     )
 
 
+def in_one_partition(spec: StreamSpec) -> StreamSpec:
+    """A spec, as stated, for rows that lie in one place (a file): every context is derived from them as they come."""
+    context = tuple(c.model_copy(update={"repartition": False}) for c in spec.context)
+    return spec.model_copy(update={"context": context})
+
+
 def hops_of(spec: StreamSpec) -> tuple[Hop, ...]:
     """The step's hops, first to last. Raises ConfigError for a stream that asks for none, or cannot have it."""
     contexts = spec.repartitioned_context

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from detectors.columns import Role
 from pipeline.config import CodecFormat, ContextSpec, Missing, WindowSpec
 from pipeline.errors import ConfigError, ModelError
-from pipeline.repartition.plan import downstream, hops_of, needs_repartition
+from pipeline.repartition.plan import downstream, hops_of, in_one_partition, needs_repartition
 from pipeline.state.fitting import FACT, check_fits, enrichment_fact
 from pipeline.state.recipe import Recipe
 from tests.repartition.streams import COLUMNS, CUSTOMER, SHOP, TERMINAL, make_spec
@@ -64,6 +64,13 @@ def test_hops_derive_by_the_settings_a_scorer_would_have_used() -> None:
     hop = hops_of(make_spec(TERMINAL))[1]
     plain = make_spec(TERMINAL.model_copy(update={"repartition": False}))
     assert Recipe.of(hop.reads).digest == Recipe.of(plain).digest
+
+
+def test_rows_of_a_file_have_all_context_without_a_step() -> None:
+    whole = in_one_partition(make_spec(TERMINAL, CUSTOMER))
+    names = whole.enriched_schema().names
+    assert {"terminal.count_1m", "customer.count_1m"} <= set(names)
+    assert whole.topic == "payments"
 
 
 def test_a_stream_without_times_of_its_own_goes_by_when_events_were_appended() -> None:

@@ -54,6 +54,8 @@ def check(tmp_path: Path, *arguments: str, **more: Any) -> tuple[int, str]:
         ({"context": [{"key": "customer"}, {"key": ["customer"]}]}, "two contexts have the key customer"),
         ({"context": [{"key": "customer", "half_lives_seconds": [60, 5]}]}, "must ascend"),
         ({"context": [{"key": "customer", "measures": ["cuont"]}]}, "no measure 'cuont'"),
+        ({"context": [{"key": "customer", "repartition": True}]}, "customer is the stream's own key"),
+        ({"context": [{"key": "terminal", "repartition": True, "measures": ["x"]}]}, "no measure 'x'"),
         ({"windows": {"metrics": ["customer"]}}, "windows.metrics names 'customer', which is categorical"),
         ({"windows": {"length": 3}}, "windows.length"),
     ],
@@ -76,6 +78,23 @@ def test_a_key_that_the_topic_is_not_keyed_by_is_noted(tmp_path: Path, broker: M
     offline = check(tmp_path, "--offline", context=[{"key": "customer"}, {"key": "terminal"}])[1]
     assert "what is remembered of terminal is kept in each partition by itself" in offline
     assert "what is remembered of customer" not in offline
+
+
+def test_a_repartition_step_answers_the_note_and_is_told_how_to_run(tmp_path: Path, broker: MemoryBroker) -> None:
+    context = [{"key": "customer"}, {"key": "terminal", "repartition": True}]
+    status, output = check(tmp_path, context=context)
+    assert status == 0, output
+    assert "the context of terminal is derived by `eddyline repartition pay`" in output
+    assert "what is remembered of terminal" not in output
+    assert "6 of eddyline's own topics are missing: `eddyline topics create`" in output
+    made = CliRunner().invoke(main.app, ["topics", "create", "pay"])
+    assert made.exit_code == 0, made.output
+    partitions = {name: len(topic.logs) for name, topic in broker.topics.items()}
+    assert partitions["eddyline.pay.by.terminal"] == partitions["eddyline.pay.joined"] == partitions["pay"] == 2
+    assert partitions["eddyline.pay.scores"] == 2
+    assert "are missing" not in check(tmp_path, context=context)[1]
+    listed = CliRunner().invoke(main.app, ["topics", "list", "pay"]).output
+    assert "eddyline.pay.by.terminal" in listed
 
 
 def test_nothing_is_said_of_streams_without_a_past(tmp_path: Path, broker: MemoryBroker) -> None:
