@@ -32,6 +32,7 @@ WILDEST = 1e4
 """Deviations beyond this many spreads are all alike."""
 DAY_MICROSECONDS = 86_400_000_000
 UNKNOWN = -1
+UNKNOWN_TIME = -(2**63)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Frame:
     """What the values were scaled by, to say things in the user's units."""
     rhythm_BR: Float32Array
     """Day and week as waves (R = 4); zeros without a time column or time."""
+    moment_B: npt.NDArray[np.int64]
+    """Microseconds since 1970, UNKNOWN_TIME without."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +109,8 @@ class WindowCodec:
         seen_BFL = np.empty((B, F, L), dtype=np.bool_)
         fill(x_BFL, center_BF, scale_BF, WILDEST, seen_BFL)
         x_BFL = np.copysign(KNEE * np.log(1.0 + np.abs(x_BFL) * np.float32(1.0 / KNEE)), x_BFL)
-        return Frame(x_BFL, seen_BFL, key_B, center_BF, scale_BF, self.rhythm(batch))
+        moment_B = self.moments(batch)
+        return Frame(x_BFL, seen_BFL, key_B, center_BF, scale_BF, rhythm(moment_B), moment_B)
 
     def keys(self, batch: pa.RecordBatch | pa.Table) -> npt.NDArray[np.int64]:
         """Which training key each row is of, (B,)."""
@@ -116,21 +120,13 @@ class WindowCodec:
             return np.full(batch.num_rows, UNKNOWN, dtype=np.int64)
         return self.scales.find(hash_columns(present, batch.num_rows))
 
-    def rhythm(self, batch: pa.RecordBatch | pa.Table) -> Float32Array:
-        """The row's place in the day and in the week as waves, (B, 4)."""
+    def moments(self, batch: pa.RecordBatch | pa.Table) -> npt.NDArray[np.int64]:
+        """Each row's time in microseconds since 1970, (B,); UNKNOWN_TIME where it has none."""
         times = column_of(batch, self.time) if self.time else None
-        waves_BR = np.zeros((batch.num_rows, 4), dtype=np.float32)
         if times is None or not batch.num_rows:
-            return waves_BR
-        moments_B = (
-            times.cast(pa.timestamp("us", tz="UTC")).view(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
-        )
-        for r, period in enumerate((DAY_MICROSECONDS, 7 * DAY_MICROSECONDS)):
-            angle_B = 2.0 * np.pi * (moments_B % period) / period
-            waves_BR[:, 2 * r], waves_BR[:, 2 * r + 1] = np.sin(angle_B), np.cos(angle_B)
-        if times.null_count:
-            waves_BR[times.is_null().to_numpy(zero_copy_only=False)] = 0.0
-        return waves_BR
+            return np.full(batch.num_rows, UNKNOWN_TIME, dtype=np.int64)
+        microseconds = times.cast(pa.timestamp("us", tz="UTC")).view(pa.int64()).fill_null(UNKNOWN_TIME)
+        return np.asarray(microseconds.to_numpy(zero_copy_only=False), dtype=np.int64)
 
     def document(self) -> dict[str, Any]:
         """Everything but the scales, as JSON."""
@@ -150,6 +146,16 @@ class WindowCodec:
             name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
         }
         return cls(**said, scales=KeyScales.from_tensors(tensors))
+
+
+def rhythm(moment_B: npt.NDArray[np.int64]) -> Float32Array:
+    """A moment's place in the day and in the week as waves, (B, 4); zeros where it is unknown."""
+    waves_BR = np.zeros((len(moment_B), 4), dtype=np.float32)
+    for r, period in enumerate((DAY_MICROSECONDS, 7 * DAY_MICROSECONDS)):
+        angle_B = 2.0 * np.pi * (moment_B % period) / period
+        waves_BR[:, 2 * r], waves_BR[:, 2 * r + 1] = np.sin(angle_B), np.cos(angle_B)
+    waves_BR[moment_B == UNKNOWN_TIME] = 0.0
+    return waves_BR
 
 
 def spreads(x: Any) -> Any:

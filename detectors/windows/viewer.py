@@ -10,6 +10,7 @@ import torch
 
 from detectors.base import FloatArray, Tensors
 from detectors.errors import IncompatibleArtifactError
+from detectors.windows.clock import ClockProfiles
 from detectors.windows.frame import Frame
 from detectors.windows.kernel import Float32Array
 from detectors.windows.references import nearest
@@ -26,6 +27,7 @@ class Viewer:
     model: WindowVaeModel
     forecaster: Forecaster
     bank_KFLR: Float32Array
+    clock: ClockProfiles
     filters: Float32Array
     device: str
 
@@ -39,7 +41,8 @@ class Viewer:
         residuals = (self.rebuilt(frame), self.forecast(frame), shift, bend)
         energies = [root_energy(residual_BFW, seen_BFW) for residual_BFW in residuals]
         near_BF2 = nearest(frame.x_BFL, frame.seen_BFL, frame.key_B, self.bank_KFLR)
-        return np.concatenate([np.stack(energies, axis=2), near_BF2], axis=2)
+        clock_BF = self.clock.statistics(frame)
+        return np.concatenate([np.stack(energies, axis=2), near_BF2, clock_BF[:, :, None]], axis=2)
 
     def rebuilt(self, frame: Frame) -> Float32Array:
         """What the VAE leaves over of the recent half, (B, F, W)."""
@@ -57,7 +60,7 @@ class Viewer:
         """Named arrays."""
         weights = {f"model.{name}": value.cpu().numpy() for name, value in self.model.state_dict().items()}
         parts = {"forecaster.weights": self.forecaster.weights, "forecaster.bias": self.forecaster.bias}
-        return {**weights, **parts, "references": self.bank_KFLR}
+        return {**weights, **parts, **self.clock.tensors(), "references": self.bank_KFLR}
 
     @classmethod
     def from_tensors(cls, tensors: Tensors, *, length: int, device: str) -> "Viewer":
@@ -70,7 +73,8 @@ class Viewer:
         except RuntimeError as error:
             raise IncompatibleArtifactError(f"weights.safetensors does not fit document.json: {error}") from error
         forecaster = Forecaster(tensors["forecaster.weights"], tensors["forecaster.bias"])
-        return cls(model.to(device), forecaster, tensors["references"], drift_filters(length), device)
+        clock = ClockProfiles.from_tensors(tensors)
+        return cls(model.to(device), forecaster, tensors["references"], clock, drift_filters(length), device)
 
 
 def model_input(frame: Frame) -> tuple[Float32Array, Float32Array]:

@@ -7,6 +7,7 @@ instead of only at its edges, and uses no future.
 Views: `rebuilt` (what the VAE leaves over), `forecast` (what the last values of all metrics leave over of the next),
 `shift` (a short mean against all of the window before it), `bend` (the same against the last half window), and the
 distances to the nearest training windows, `near` over the recent half and `near_long` over the whole (references.py).
+`clock` alone is asked of the newest value only: how far it is from what its hour usually brings (clock.py).
 The first two know the metrics' habits and relations; the others know no model at all and hold where training was too
 short to learn one.
 
@@ -22,7 +23,7 @@ import torch
 from detectors.base import FloatArray
 from detectors.windows.kernel import Float32Array
 
-VIEWS = ("rebuilt", "forecast", "shift", "bend", "near", "near_long")
+VIEWS = ("rebuilt", "forecast", "shift", "bend", "near", "near_long", "clock")
 MOST_LAGS = 8
 CLIP = 19.0
 """Models look at scaled values within these bounds (57 spreads)."""

@@ -1,7 +1,8 @@
 """The window VAE detector: each metric's tail nats under several views of its window, added.
 
 `rebuilt` is what a VAE over the window's recent half leaves over, `forecast` what each newest value owes to the values
-before it, the others are moving averages and distances to windows seen before (views.py). Each view's energy becomes
+before it, the others are moving averages, distances to windows seen before (views.py) and what the hour of the day or
+the week usually brings (clock.py). Each view's energy becomes
 nats of its tail among training rows of the same key and metric (calibration.py), so that they can be added:
 a quiet view adds little, and a view whose energy wanders in training is trusted less. Contributions are per metric and
 exact. A newest value that is missing adds −log of how often that happened in training.
@@ -26,6 +27,7 @@ from detectors.errors import NotFittedError
 from detectors.training import Schedule, TrainingRun, train
 from detectors.windows.axes import leading_axes
 from detectors.windows.calibration import TailTable
+from detectors.windows.clock import ClockProfiles
 from detectors.windows.detector import WindowDetector, sampled_rows, taken
 from detectors.windows.frame import Frame, WindowCodec
 from detectors.windows.kernel import Float32Array
@@ -74,7 +76,7 @@ class WindowVaeDetector(WindowDetector):
     """See the module's head. `device` is "cpu" or "cuda", as the caller resolved it."""
 
     name: ClassVar[str] = "window_vae"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(
         self, *, seed: int = 0, time_budget_seconds: float = 120.0, device: str = "cpu", config: Config | None = None
@@ -91,7 +93,8 @@ class WindowVaeDetector(WindowDetector):
         forecaster = Forecaster.fit(frame.x_BFL, frame.seen_BFL, self.config.trim_share)
         model, run = self._learn(frame, progress, started)
         bank_KFLR = draw_references(frame.x_BFL, frame.key_B, len(codec.scales.hashes_K), self.seed)
-        viewer = Viewer(model, forecaster, bank_KFLR, drift_filters(codec.length), self.device)
+        clock = ClockProfiles.fit(frame, len(codec.scales.hashes_K))
+        viewer = Viewer(model, forecaster, bank_KFLR, clock, drift_filters(codec.length), self.device)
         self._codec, self._parts = codec, self._calibrated(table, codec, viewer)
         return FitReport(
             rows=table.num_rows,

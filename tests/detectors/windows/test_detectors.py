@@ -13,7 +13,7 @@ from detectors.columns import Kind, Role, make_field
 from detectors.errors import UnusableDataError
 from detectors.evaluation import auroc
 from detectors.windows.enrichment import WindowEnrichment
-from detectors.windows.frame import WindowCodec
+from detectors.windows.frame import WindowCodec, rhythm
 from detectors.windows.settings import WindowSettings
 from detectors.windows.views import drift_filters
 from detectors.windows.window_vae import Config, WindowVaeDetector
@@ -152,10 +152,10 @@ def test_what_is_filled_in_carries_no_score() -> None:
 def test_rhythm_comes_from_the_clock_and_is_absent_without_one() -> None:
     table = pa.Table.from_batches([enriched(new_enrichment(), rows({"a": series(0, 1.0)}))])
     codec = WindowCodec.fit(table)
-    waves = codec.rhythm(table)
+    waves = rhythm(codec.moments(table))
     np.testing.assert_allclose(waves[288, :2], waves[0, :2], atol=1e-5)
     assert np.abs(waves[288, 2:] - waves[0, 2:]).max() > 0.1
-    assert not codec.rhythm(table.drop_columns(["time"])).any()
+    assert not rhythm(codec.moments(table.drop_columns(["time"]))).any()
 
 
 def test_drift_filters_ignore_level() -> None:
