@@ -2,7 +2,8 @@
 
 score = √(Σ_v t_v²), t_v the tail nats of view v (`tail_map.py`): the VAE over bins, and neighbours, relations and
 centres over the standardised matrix (`views.py`). The norm lets a view that is sure outvote views that see nothing,
-without a weight that labels would have to set; a plain sum ranks a little worse (docs/decisions/0017-blend.md).
+without a weight that labels would have to set; a plain sum ranks a little worse (docs/decisions/0017-blend.md). The
+views of the matrix count by the share of varying columns that are numbers or times: of names they see the rarity only.
 
 Training rows are contaminated. A first round of the cheap views ranks them; relations and centres are fitted again
 without the worst quarter. Neighbours are not: their random subsets seldom hold an anomaly, and rare habits must stay.
@@ -49,14 +50,14 @@ PANEL_ROWS = 20_000
 class Config:
     """Settings of the blend. The defaults are one recipe for all streams."""
 
-    vae: VaeConfig = field(default_factory=lambda: VaeConfig(members=1, trim_share=0.1))
+    vae: VaeConfig = field(default_factory=lambda: VaeConfig(members=1, trim_share=0.05))
 
 
 class BlendDetector(Detector):
     """See the module's head. `device` is "cpu" or "cuda", as the caller resolved it."""
 
     name: ClassVar[str] = "blend"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(
         self, *, seed: int = 0, time_budget_seconds: float = 120.0, device: str = "cpu", config: Config | None = None
@@ -84,7 +85,9 @@ class BlendDetector(Detector):
         report = self._vae.fit_encoded(codec, encoded, progress=_first_part(progress))
         sample = _evenly(encoded, PANEL_ROWS)
         matrix = Matrix.fit(codec, sample)
-        panel = Panel.fit(matrix.of(sample), self._vae.score_encoded(sample), np.random.default_rng(self.seed))
+        generator = np.random.default_rng(self.seed)
+        vae_B = self._vae.score_encoded(sample)
+        panel = Panel.fit(matrix.of(sample), vae_B, generator, plain_share=matrix.plain_share)
         panel.learn_usual(matrix, self._vae.by_column(_evenly(sample, 2_000))[0], matrix.of(_evenly(sample, 2_000)))
         self._codec, self._panel = codec, panel.to(self.device)
         self._matrix = matrix

@@ -1,7 +1,8 @@
 """Rows as standardised numbers, for views that measure distances: one column an input, one a set of names.
 
-Numbers and cycles' waves are the codec's inputs, shifted and scaled to mean 0 and deviation 1 over training and clipped
-at ±`LIMIT`, so that one wild value costs no more than a strange one. A set of names becomes how rare its level is,
+Numbers and cycles' waves are the codec's inputs, shifted and scaled to mean 0 and deviation 1 over training. Beyond
+±`LIMIT` they grow with the logarithm: one wild value does not drown the others, and a flood far beyond anything seen
+in training still ranks above what training had. Views are fitted to values held at the limit. A set of names becomes how rare its level is,
 in nats: a single column whether it has two levels or thousands, and a level never seen is the rarest. A column that is
 constant in training has no place here (the VAE view prices departures from it).
 
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from detectors.base import FloatArray, Tensors
 from detectors.channels.base import Float32Array
+from detectors.compiled import compiled
 from detectors.errors import IncompatibleArtifactError
 from detectors.features import Encoded, FeatureCodec
 
@@ -45,14 +47,20 @@ class Matrix:
         """The table's column that each column of the matrix belongs to, (D,)."""
         return _owners(self.codec)[self.source_D]
 
+    @property
+    def plain_share(self) -> float:
+        """Of the table's columns that vary, those that are here as they are: numbers and times, not rarities."""
+        varying = set(self.columns.tolist())
+        plain = set(self.columns[self.source_D < self.codec.input_count].tolist())
+        return len(plain) / len(varying) if varying else 1.0
+
     def of(self, encoded: Encoded) -> Float32Array:
-        """Standardised rows, (D, B)."""
+        """Standardised rows, (D, B); beyond ±`LIMIT` they grow with the logarithm."""
         z_DB = _raw(self.codec, encoded)
         if len(self.source_D) < len(z_DB):
             z_DB = z_DB[self.source_D]
-        z_DB -= self.mean_D.astype(np.float32)[:, None]
-        z_DB *= (1.0 / self.deviation_D).astype(np.float32)[:, None]
-        return np.clip(z_DB, -LIMIT, LIMIT, out=z_DB)
+        _standardise(z_DB, self.mean_D, self.deviation_D)
+        return z_DB
 
     def state(self) -> Tensors:
         """As named arrays."""
@@ -65,6 +73,23 @@ class Matrix:
         if len(source) and source.max() >= len(_owners(codec)):
             raise IncompatibleArtifactError("weights.safetensors names inputs that document.json does not: train again")
         return cls(codec, source, tensors["mean_D"], tensors["deviation_D"])
+
+
+@compiled
+def _standardise(z_DB: Float32Array, mean_D: FloatArray, deviation_D: FloatArray) -> None:
+    """In place, one pass."""
+    limit, one = np.float32(LIMIT), np.float32(1.0)
+    for d in range(z_DB.shape[0]):
+        mean, scale = np.float32(mean_D[d]), np.float32(1.0 / deviation_D[d])
+        row_B = z_DB[d]
+        for i in range(len(row_B)):
+            row_B[i] = (row_B[i] - mean) * scale
+        for i in range(len(row_B)):
+            z = row_B[i]
+            if z > limit:
+                row_B[i] = limit + np.log(one + (z - limit))
+            elif z < -limit:
+                row_B[i] = -limit - np.log(one - (z + limit))
 
 
 HELD = np.float32(1e6)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from detectors.base import FloatArray, Tensors
-from detectors.blend.matrix import Matrix
+from detectors.blend.matrix import LIMIT, Matrix
 from detectors.blend.tail_map import TailMap
 from detectors.blend.views import Centres, Neighbours, Relations, View
 from detectors.channels.base import Float32Array
@@ -26,17 +26,29 @@ class Panel:
     """Fitted views with the tails of all four."""
 
     def __init__(
-        self, neighbours: Neighbours, relations: Relations, centres: Centres, tails: tuple[TailMap, ...]
+        self,
+        neighbours: Neighbours,
+        relations: Relations,
+        centres: Centres,
+        tails: tuple[TailMap, ...],
+        *,
+        plain_share: float,
     ) -> None:
         self.neighbours, self.relations, self.centres, self.tails = neighbours, relations, centres, tails
+        self.plain_share = plain_share
+        """What nats of the views other than the VAE count for: they see the other columns by rarity alone."""
         self.usual_VF: FloatArray = np.zeros((len(NAMES), 0))
         """Median of what each column adds to each view over training."""
 
     @classmethod
     @torch.no_grad()
-    def fit(cls, z_DB: Float32Array, vae_B: FloatArray, generator: np.random.Generator) -> "Panel":
-        """Two rounds over standardised rows; `vae_B` are the VAE's scores of the same rows."""
+    def fit(
+        cls, z_DB: Float32Array, vae_B: FloatArray, generator: np.random.Generator, *, plain_share: float = 1.0
+    ) -> "Panel":
+        """Two rounds over standardised rows, held at the limit while views learn and as they are for the tails; `vae_B`
+        are the VAE's scores of the same rows."""
         rows = torch.from_numpy(z_DB)
+        z_DB = np.clip(z_DB, -LIMIT, LIMIT)
         neighbours = Neighbours.fit(z_DB, generator)
         first: list[View] = [neighbours, Relations.fit(z_DB, generator), Centres.fit(z_DB, generator)]
         nats = [_tail_nats(view.score(rows).numpy().astype(np.float64)) for view in first]
@@ -45,14 +57,17 @@ class Panel:
         kept_DB = np.ascontiguousarray(z_DB[:, kept]) if kept.sum() >= LEAST_ROWS else z_DB
         relations, centres = Relations.fit(kept_DB, generator), Centres.fit(kept_DB, generator)
         scores = [vae_B, *(v.score(rows).numpy().astype(np.float64) for v in (neighbours, relations, centres))]
-        return cls(neighbours, relations, centres, tuple(TailMap.fit(score) for score in scores))
+        tails = tuple(TailMap.fit(score) for score in scores)
+        return cls(neighbours, relations, centres, tails, plain_share=plain_share)
 
     @torch.no_grad()
     def tail_nats(self, z_DB: Tensor, vae_B: FloatArray) -> FloatArray:
-        """Each view's nats, (V, B)."""
+        """Each view's nats, weighted, (V, B)."""
         views = (self.neighbours, self.relations, self.centres)
         scores = [vae_B, *(view.score(z_DB).cpu().numpy().astype(np.float64) for view in views)]
-        return np.stack([tail.apply(score) for tail, score in zip(self.tails, scores, strict=True)])
+        nats_VB = np.stack([tail.apply(score) for tail, score in zip(self.tails, scores, strict=True)])
+        nats_VB[1:] *= self.plain_share
+        return nats_VB
 
     @torch.no_grad()
     def _added(self, matrix: Matrix, z_DB: Tensor, vae_FB: FloatArray) -> list[FloatArray]:
@@ -79,13 +94,14 @@ class Panel:
 
     def to(self, device: str) -> "Panel":
         """On another device."""
-        moved = Panel(self.neighbours.to(device), self.relations.to(device), self.centres.to(device), self.tails)
+        views = (self.neighbours.to(device), self.relations.to(device), self.centres.to(device))
+        moved = Panel(*views, self.tails, plain_share=self.plain_share)
         moved.usual_VF = self.usual_VF
         return moved
 
     def state(self) -> Tensors:
         """As named arrays."""
-        state: Tensors = {"usual_VF": self.usual_VF}
+        state: Tensors = {"usual_VF": self.usual_VF, "plain_share": np.array([self.plain_share])}
         for view in (self.neighbours, self.relations, self.centres):
             state |= {f"{view.name}.{name}": value for name, value in view.state().items()}
         for name, tail in zip(NAMES, self.tails, strict=True):
@@ -105,7 +121,8 @@ class Panel:
             tail = of(f"tail.{name}")
             tails.append(TailMap(tail["scores"], tail["nats"], float(tail["scale"][0])))
         views = (Neighbours.from_state(of("neighbours")), Relations.from_state(of("relations")))
-        panel = cls(*views, Centres.from_state(of("centres")), tuple(tails))
+        share = float(tensors["plain_share"][0])
+        panel = cls(*views, Centres.from_state(of("centres")), tuple(tails), plain_share=share)
         panel.usual_VF = tensors["usual_VF"]
         return panel
 

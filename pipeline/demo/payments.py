@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from detectors.columns import Kind, Role
-from pipeline.config import AlertSpec, BudgetSpec, ColumnSpec, DetectorSpec, StreamSpec, TimeUnit
+from pipeline.config import AlertSpec, BudgetSpec, ColumnSpec, ContextSpec, DetectorSpec, StreamSpec, TimeUnit
 from pipeline.demo.activity import Payments, join, ordinary_payments
 from pipeline.demo.frauds import FRAUD_KINDS
 from pipeline.demo.population import (
@@ -73,6 +73,7 @@ def stream_spec(*, topic: str = STREAM, alerts_per_day: float = 20.0) -> StreamS
         ),
         budget=BudgetSpec(alerts_per_day=alerts_per_day),
         alerts=AlertSpec(group_gap_seconds=3600.0),
+        context=(ContextSpec(key=("customer",), half_lives_seconds=(60.0, 3600.0), measures=("count", "deviation")),),
         detector=DetectorSpec(time_budget_seconds=60.0),
     )
 
