@@ -20,7 +20,7 @@ from bench.peers.runner import MISSING, Peers, peers
 from bench.table_sets import design_of, designed
 from bench.tables import CHAMPION, Figure, Results, figure_of, means, our_scores, sets_table
 
-TRAIN_ROWS, TEST_ROWS = 40_000, 60_000
+TRAIN_ROWS, TEST_ROWS = 20_000, 40_000
 OURS = ("blend", "vae", "forest", "pca", "ecod", "half_space_trees")
 QUICK_PEERS = ("PyOD IForest",)
 WITHOUT = ", no context"

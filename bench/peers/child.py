@@ -68,7 +68,7 @@ def _standardised(train_BD: Any, test_BD: Any) -> tuple[Any, Any]:
     mean_D = np.nan_to_num(np.nanmean(train_BD, axis=0))
     deviation_D = np.nan_to_num(np.nanstd(train_BD, axis=0))
     deviation_D[deviation_D < 1e-12] = 1.0
-    return tuple(np.nan_to_num((x_BD - mean_D) / deviation_D).clip(-1e6, 1e6) for x_BD in (train_BD, test_BD))  # type: ignore[return-value]
+    return tuple(np.nan_to_num((x_BD - mean_D) / deviation_D).clip(-1e6, 1e6) for x_BD in (train_BD, test_BD))
 
 
 def _pyod(module: str, name: str, **settings: Any) -> Callable[[Any], Callable[[Any], Any]]:

@@ -2,9 +2,9 @@
 
 Numbers and cycles' waves are the codec's inputs, shifted and scaled to mean 0 and deviation 1 over training. Beyond
 ±`LIMIT` they grow with the logarithm: one wild value does not drown the others, and a flood far beyond anything seen
-in training still ranks above what training had. Views are fitted to values held at the limit. A set of names becomes how rare its level is,
-in nats: a single column whether it has two levels or thousands, and a level never seen is the rarest. A column that is
-constant in training has no place here (the VAE view prices departures from it).
+in training still ranks above what training had. Views are fitted to values held at the limit. A set of names becomes
+how rare its level is, in nats: a single column whether it has two levels or thousands, and a level never seen is the
+rarest. A column that is constant in training has no place here (the VAE view prices departures from it).
 
 Shape legend: B rows, I inputs, P parts, D columns of the matrix.
 """
