@@ -20,6 +20,7 @@ BENCHMARKS = {
     "intake": "decoding and the detectors alone",
     "tables": "detection on 24 public tables, peers on the same splits (needs EDDYLINE_DATA)",
     "streams": "detection on public streams, with and without keyed context, beside peers (needs EDDYLINE_DATA)",
+    "speed": "fit and score of each detector at 20 features on one core, beside peers",
     "reasons": "whether reasons name the column at fault, beside PCA residuals and SHAP (needs EDDYLINE_DATA)",
     "budget": "alerts promised and observed on public streams, calibrated among anomalies (needs EDDYLINE_DATA)",
     "auto": "whether the detector chosen by injected anomalies is the one that labels choose (needs EDDYLINE_DATA)",

@@ -26,13 +26,13 @@ class Design:
     """The table's column that each column of the matrix belongs to."""
 
     @classmethod
-    def of(cls, codec: FeatureCodec) -> "Design":
-        """The design of a fitted encoding."""
+    def of(cls, codec: FeatureCodec, *, most_levels: int | None = None) -> "Design":
+        """The design of a fitted encoding; of each part all levels, or the most frequent of them."""
         pairs = [
-            (p, k)
+            (p, int(k))
             for p, part in enumerate(codec.parts)
             if part.embedded
-            for k in range(part.classes)
+            for k in np.argsort(-part.counts_K, kind="stable")[:most_levels]
             if part.counts_K[k] > 0
         ]
         parts, classes = np.array(pairs, dtype=np.int64).reshape(-1, 2).T

@@ -8,9 +8,10 @@ views of the matrix count by the share of varying columns that are numbers or ti
 Training rows are contaminated. A first round of the cheap views ranks them; relations and centres are fitted again
 without the worst quarter. Neighbours are not: their random subsets seldom hold an anomaly, and rare habits must stay.
 
-A row's score is shared out over columns: each view's t_v² in proportion to what each column added beyond its usual,
-so contributions add up to the score. Expected values and ranges of numbers come from the relations view, which
-predicts each column from the others without looking at the column itself; those of names from the VAE.
+A row's score is shared out over columns: one part by each view's t_v² in proportion to what each column added beyond
+its usual, the rest by how far the other columns contradict each (`conditional.py`). Contributions add up to the score.
+Expected values and ranges of numbers come from the relations view, which predicts each column from the others without
+looking at the column itself; those of names from the VAE.
 
 Fails where anomalies lie inside the normal rows' range, combinations and density, where they are more than a third
 of the rows and alike, and after drift.
@@ -30,6 +31,7 @@ import torch
 
 from detectors.artifacts import check_made_by
 from detectors.base import Detector, FitReport, FloatArray, Progress, Reason, Tensors
+from detectors.blend.conditional import Conditional
 from detectors.blend.expected import Expected
 from detectors.blend.matrix import Matrix
 from detectors.blend.panel import Panel
@@ -42,6 +44,8 @@ from detectors.vae import VaeDetector
 CHUNK_ROWS = 2_048
 """Rows scored at once on a CPU: distances to all reference rows then stay in its caches."""
 GPU_CHUNK_ROWS = 65_536
+RELATIONS_SHARE = 2 / 3
+"""Of a row's score, what is shared out by how far the other columns contradict each (docs/decisions/0017-blend.md)."""
 PANEL_ROWS = 20_000
 """Training rows that the views of the matrix learn from and tails are fitted to, evenly spaced in time."""
 
@@ -50,7 +54,7 @@ PANEL_ROWS = 20_000
 class Config:
     """Settings of the blend. The defaults are one recipe for all streams."""
 
-    vae: VaeConfig = field(default_factory=lambda: VaeConfig(members=1, trim_share=0.05))
+    vae: VaeConfig = field(default_factory=lambda: VaeConfig(members=1, trim_share=0.05, steps=200, learning_rate=1e-2))
 
 
 class BlendDetector(Detector):
@@ -92,6 +96,7 @@ class BlendDetector(Detector):
         self._codec, self._panel = codec, panel.to(self.device)
         self._matrix = matrix
         self._expected = Expected.fit(matrix, panel.relations, sample)
+        self._conditional = Conditional.fit(codec, sample)
         if progress is not None:
             progress(1.0, "four views fitted")
         return replace(report, seconds=monotonic() - started)
@@ -131,7 +136,8 @@ class BlendDetector(Detector):
             encoded = codec.encode(part)
             vae_FB, chances = self._vae.by_column(encoded)
             z_DB = self._tensor(encoded)
-            shares_FB = panel.contributions(self._matrix, z_DB, self._vae.score_encoded(encoded), vae_FB)
+            plain_FB = panel.contributions(self._matrix, z_DB, self._vae.score_encoded(encoded), vae_FB)
+            shares_FB = _with_relations(plain_FB, self._conditional.shares(encoded))
             plain = reasons(codec, part, shares_FB, chances, top=top)
             found += expected.improve(plain, panel.relations, z_DB)
         return found
@@ -149,6 +155,7 @@ class BlendDetector(Detector):
         tensors |= {f"matrix.{name}": value for name, value in self._matrix.state().items()}
         tensors |= {f"panel.{name}": value for name, value in panel.state().items()}
         tensors |= {f"expected.{name}": value for name, value in expected.state().items()}
+        tensors |= {f"conditional.{name}": value for name, value in self._conditional.state().items()}
         config = asdict(self.config)
         document = {"name": self.name, "version": self.version, "seed": self.seed, "config": config}
         return tensors, {**document, "time_budget_seconds": self.time_budget_seconds, "vae": vae_document}
@@ -165,7 +172,13 @@ class BlendDetector(Detector):
         detector._codec, detector._matrix = codec, Matrix.from_state(codec, _of(tensors, "matrix"))
         detector._panel = Panel.from_state(_of(tensors, "panel")).to(device)
         detector._expected = Expected.from_state(detector._matrix, _of(tensors, "expected"))
+        detector._conditional = Conditional.from_state(codec, _of(tensors, "conditional"))
         return detector
+
+
+def _with_relations(plain_FB: FloatArray, share_FB: FloatArray) -> FloatArray:
+    """Each row's score, one part shared out as its views say, the rest as the other columns contradict it, (F, B)."""
+    return np.asarray((1.0 - RELATIONS_SHARE) * plain_FB + RELATIONS_SHARE * share_FB * plain_FB.sum(axis=0))
 
 
 def _of(tensors: Tensors, owner: str) -> Tensors:
