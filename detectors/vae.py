@@ -74,11 +74,12 @@ class VaeDetector(Detector):
         """Learn the members on rows that `codec` encoded."""
         started, rows = monotonic(), encoded.classes_PB.shape[1]
         model = self._build(codec)
-        inputs_IB = torch.from_numpy(encoded.inputs_IB).to(self.device)
-        classes_PB = torch.from_numpy(encoded.classes_PB).to(self.device)
+        # Rows beside each other: a batch of rows drawn at random then touches each row once, not once a column.
+        inputs_BI = torch.from_numpy(encoded.inputs_IB).to(self.device).t().contiguous()
+        classes_BP = torch.from_numpy(encoded.classes_PB).to(self.device).t().contiguous()
         run = train(
             model,
-            lambda at, noise: model.row_loss(inputs_IB[:, at], classes_PB[:, at].long(), noise),
+            lambda at, noise: model.row_loss(inputs_BI[at].t(), classes_BP[at].t().long(), noise),
             rows,
             schedule=Schedule(
                 steps=self.config.steps if codec.parts else 0,
