@@ -24,7 +24,7 @@ RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/eddyline eddy
 USER eddyline
 WORKDIR /etc/eddyline
 VOLUME /var/lib/eddyline
-EXPOSE 9464 9564 9664
+EXPOSE 9464 9564 9664 9764
 
 ENTRYPOINT ["eddyline"]
 CMD ["--help"]

@@ -18,10 +18,12 @@ from bench.detection_sets import DetectionSet, darpa98, fraud, kdd99
 from bench.peers.child import PEERS
 from bench.peers.runner import MISSING, Peers, peers
 from bench.table_sets import design_of, designed
-from bench.tables import CHAMPION, Figure, Results, figure_of, means, our_scores, sets_table
+from bench.tables import CHAMPION, Figure, Results, figure_of, means, our_scores, sets_table, wide
 
 TRAIN_ROWS, TEST_ROWS = 20_000, 40_000
 OURS = ("blend", "vae", "forest", "pca", "ecod", "half_space_trees")
+ROW_PEERS = tuple(name for name in PEERS if not name.startswith("Sub-"))
+"""Those that score rows rather than windows."""
 QUICK_PEERS = ("PyOD IForest",)
 WITHOUT = ", no context"
 
@@ -39,7 +41,7 @@ def run(console: Console, *, quick: bool = False) -> bool:
             results[one.name] = measure(one, others, quick=quick)
         if others is None:
             console.print(MISSING)
-    console.print(sets_table(results, CHAMPION, "AUROC / average precision, lost ones first"))
+    wide(console).print(sets_table(results, CHAMPION, "AUROC / average precision, lost ones first"))
     return _summary(console, results)
 
 
@@ -67,7 +69,7 @@ def measure(one: DetectionSet, others: Peers | None, *, quick: bool) -> dict[str
     if others is not None:
         design = design_of(one.train)
         parts = designed(design, one.train), designed(design, one.test)
-        made = others.score(*parts, QUICK_PEERS if quick else tuple(PEERS))
+        made = others.score(*parts, QUICK_PEERS if quick else ROW_PEERS)
         found |= {name: figure_of(scores, one) for name, scores in made.items()}
     return found
 

@@ -30,6 +30,7 @@ QUICK_PEERS = ("PyOD IForest",)
 CHAMPION, RIVAL, SLOW_RIVAL = "blend", "PyOD IForest", "PyOD VAE"
 LEAST_AUROC, LEAST_PRECISION, LEAST_HALVES, MOST_FIT_RATIO = 0.790, 0.470, 0.90, 0.2
 HALVES = 2_000
+WIDE = 220
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def run(console: Console, *, quick: bool = False, splits: int = 1) -> bool:
             results[path.stem] = {m: _mean([one[m] for one in runs]) for m in runs[0]}
         if others is None:
             console.print(MISSING)
-    console.print(sets_table(results, CHAMPION, f"AUROC / average precision, {splits} split(s), lost ones first"))
+    wide(console).print(sets_table(results, CHAMPION, f"AUROC / average precision, {splits} split(s), lost ones first"))
     return _summary(console, results)
 
 
@@ -111,6 +112,11 @@ def sets_table(results: Results, champion: str, title: str) -> Table:
         cells = [f"{results[name][m].auroc:.3f}/{results[name][m].precision:.3f}" for m in methods]
         table.add_row(name, f"{behind(name):.3f}" if behind(name) > 0 else "", *cells)
     return table
+
+
+def wide(console: Console) -> Console:
+    """The same, for a table with a column for every method."""
+    return Console(file=console.file, width=WIDE)
 
 
 def means(results: Results, method: str) -> tuple[float, float]:

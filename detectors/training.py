@@ -9,7 +9,8 @@ Shape legend: N training rows, B rows of a batch, M members of an ensemble train
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -73,8 +74,35 @@ def train(
 ) -> TrainingRun:
     """Fit `module` in place with Adam and leave it at its best look.
 
-    Row numbers are drawn from a generator on the CPU, noise from one on `device`; nothing global is seeded or read.
+    Row numbers are drawn from a generator on the CPU, noise from one on `device`; nothing global is seeded or read. On
+    a CPU one thread computes: with several, sums are split differently from run to run, and the same seed would give
+    another model. The models are small enough that more threads gain little.
     """
+    with _one_thread(device):
+        return _train(module, row_loss, rows, schedule, seed, device, progress, monotonic)
+
+
+@contextmanager
+def _one_thread(device: str) -> Iterator[None]:
+    threads = torch.get_num_threads()
+    if device == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _train(
+    module: nn.Module,
+    row_loss: RowLoss,
+    rows: int,
+    schedule: Schedule,
+    seed: int,
+    device: str,
+    progress: Progress | None,
+    monotonic: Callable[[], float],
+) -> TrainingRun:
     picks = torch.Generator().manual_seed(seed)
     noise = torch.Generator(device=device).manual_seed(seed)
     held_out, kept = _split(rows, schedule, picks)

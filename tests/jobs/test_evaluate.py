@@ -20,7 +20,7 @@ from pipeline.jobs.evaluation_rows import EvaluationRows, enriched, rows_of_file
 from pipeline.jobs.evaluation_stage import EvaluateOptions, make_stage
 from pipeline.jobs.score_summary import anomalous
 
-SPEC = stream_spec()
+SPEC = stream_spec().model_copy(update={"context": ()})
 KEY, LABEL = SPEC.columns_with(Role.KEY)[0], SPEC.columns_with(Role.LABEL)[0]
 
 

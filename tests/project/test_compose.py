@@ -14,7 +14,7 @@ from pipeline.commands.main import app
 from pipeline.config import MetricsSettings, ServicePorts, Settings
 from tests.project.repository import ROOT
 
-SERVICES = {"kafka", "archive", "score", "notify"}
+SERVICES = {"kafka", "archive", "score", "notify", "repartition"}
 
 
 def compose() -> dict[str, Any]:
