@@ -41,8 +41,8 @@ from detectors.reasons import reasons
 from detectors.vae import Config as VaeConfig
 from detectors.vae import VaeDetector
 
-CHUNK_ROWS = 2_048
-"""Rows scored at once on a CPU: distances to all reference rows then stay in its caches."""
+CHUNK_ROWS = 4_096
+"""Rows scored at once on a CPU: more spill out of its caches, fewer pay for calls."""
 GPU_CHUNK_ROWS = 65_536
 RELATIONS_SHARE = 2 / 3
 """Of a row's score, what is shared out by how far the other columns contradict each (docs/decisions/0017-blend.md)."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.base import FloatArray
+from detectors.compiled import compiled
 
 KNOTS = 64
 BODY_SHARE = 0.98
@@ -43,9 +44,32 @@ class TailMap:
 
     def apply(self, scores: FloatArray) -> FloatArray:
         """Nats, none negative, (B,)."""
-        nats: FloatArray = np.interp(scores, self.scores, self.nats)
-        if self.scale > 0.0:
-            nats += np.maximum(scores - self.scores[-1], 0.0) / self.scale
-        elif len(self.scores) == 1:
-            nats += np.maximum(scores - self.scores[0], 0.0)
+        flat = self.scale <= 0.0
+        slope = 1.0 / self.scale if not flat else float(len(self.scores) == 1)
+        nats: FloatArray = np.empty(len(scores))
+        _apply(np.ascontiguousarray(scores, dtype=np.float64), self.scores, self.nats, slope, nats)
         return nats
+
+
+@compiled
+def _apply(scores_B: FloatArray, knots: FloatArray, nats: FloatArray, slope: float, out_B: FloatArray) -> None:
+    """Straight lines between knots, the first knot's nats below them, a line of its own slope above, in one pass."""
+    last = len(knots) - 1
+    for i in range(len(scores_B)):
+        score = scores_B[i]
+        if score >= knots[last]:
+            out_B[i] = nats[last] + (score - knots[last]) * slope
+        elif score > knots[0]:
+            low, high = 0, last
+            while high - low > 1:
+                middle = (low + high) // 2
+                if knots[middle] <= score:
+                    low = middle
+                else:
+                    high = middle
+            share = (score - knots[low]) / (knots[low + 1] - knots[low])
+            out_B[i] = nats[low] + share * (nats[low + 1] - nats[low])
+        elif score <= knots[0]:
+            out_B[i] = nats[0]
+        else:
+            out_B[i] = np.nan
