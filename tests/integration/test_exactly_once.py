@@ -25,7 +25,8 @@ def assert_each_once(service: Service, partitions: int, count: int) -> None:
     places = Counter(service.scored(partitions))
     twice = [place for place, times in places.items() if times > 1]
     assert not twice, f"scored twice: {twice[:5]}"
-    assert len(places) == count, f"{count - len(places)} events were not scored"
+    lacking = [(p, o) for p in range(partitions) for o in range(count // partitions) if (p, o, 0) not in places]
+    assert len(places) == count, f"{count - len(places)} events were not scored, {lacking[:1]} to {lacking[-1:]}"
 
 
 def assert_alerts_consistent(service: Service) -> None:

@@ -1,6 +1,8 @@
 """The transactional and the plain producer on kafka-python."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 
 from kafka import KafkaProducer
 from kafka import TopicPartition as ClientPartition
@@ -19,7 +21,7 @@ MAX_QUEUED_BYTES = 32 * 1024 * 1024
 TRANSACTION_BACKOFF_MS = 5
 
 
-def _send(client: KafkaProducer, record: OutRecord) -> object:
+def _send(client: KafkaProducer, record: OutRecord) -> Any:
     return client.send(
         record.topic,
         value=record.value,
@@ -61,13 +63,14 @@ class KafkaPythonTransactionalSink:
         client = self._connected()
         try:
             client.begin_transaction()
-            for record in records:
-                _send(client, record)
+            sent = [_send(client, record) for record in records]
             if offsets:
                 client.send_offsets_to_transaction(
                     {ClientPartition(*p): OffsetAndMetadata(c.offset, c.metadata, -1) for p, c in offsets.items()},
                     group,
                 )
+            for future in sent:  # offsets are never committed for records that the broker has not acknowledged
+                future.get(self._settings.transaction_timeout_ms / 1000)
             client.commit_transaction()
         except client_errors.FencedInstanceIdError as error:
             self._abort(client)
@@ -92,12 +95,16 @@ class KafkaPythonTransactionalSink:
         return self._client
 
     def _abort(self, client: KafkaProducer) -> None:
-        """Abort; a producer that cannot (fenced by its own transaction's timeout, say) is replaced at next use."""
-        try:
+        """Abort, and take a new producer at next use, whether or not this one could.
+
+        The client numbers records anew after an abort. A record that the broker had written, its answer lost, would
+        have the number of the first one after it: the broker would take that for a repeat and drop it, and offsets
+        would be committed without their scores. A new producer has an epoch of its own, with numbers of its own.
+        """
+        self._client = None
+        with suppress(client_errors.KafkaError):
             client.abort_transaction()
-        except client_errors.KafkaError:
-            self._client = None
-            _discard(client)
+        _discard(client)
 
     def close(self) -> None:
         """Stop. An open transaction is aborted by the broker or by the slot's next owner."""
@@ -141,7 +148,7 @@ class KafkaPythonProducer:
             raise self._refused(self._failure)
         with translated(self._settings):
             future = _send(self._client, record)
-        future.add_errback(self._failed)  # type: ignore[attr-defined]
+        future.add_errback(self._failed)
         self._queued_bytes += len(record.value or b"") + len(record.key or b"")
         if self._queued_bytes > MAX_QUEUED_BYTES:  # the client has no bound of its own since version 3
             self.flush()
