@@ -1,26 +1,21 @@
 """What is asked of the catalogue. Safe to use from several threads and processes."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import delete, insert, select
 
-from pipeline.catalogue.database import database_errors, open_database
+from pipeline.catalogue.database import open_database
 from pipeline.catalogue.entries import ChampionEntry, ModelEntry, WorkerBeat
-from pipeline.catalogue.tables import Base, ChampionRow, ModelRow, StreamRow, WorkerRow
+from pipeline.catalogue.synthesis import SynthesisRecords
+from pipeline.catalogue.tables import ChampionRow, ModelRow, StreamRow, WorkerRow
 from pipeline.errors import ModelError
 
 if TYPE_CHECKING:  # a bundle brings detectors along, which those who only ask for status need not load
     from pipeline.model_store import Bundle
 
 
-class Catalogue:
+class Catalogue(SynthesisRecords):
     """Every method raises CatalogueUnavailableError where the database does not answer."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
 
     @classmethod
     def open(cls, url: str) -> "Catalogue":
@@ -29,10 +24,6 @@ class Catalogue:
         Raises CatalogueUnavailableError for a database of a newer version, ConfigError for a wrong address.
         """
         return cls(open_database(url))
-
-    def close(self) -> None:
-        """Close connections."""
-        self._engine.dispose()
 
     def register_stream(self, spec_document: dict[str, Any], name: str) -> None:
         """Remember a stream and the spec it is used with."""
@@ -116,23 +107,3 @@ class Catalogue:
         """Forget a worker that stopped on purpose."""
         with self._connection() as connection:
             connection.execute(delete(WorkerRow).where(WorkerRow.worker_id == worker_id))
-
-    def _put(self, table: type[Base], key: dict[str, Any], values: dict[str, Any]) -> None:
-        """Update a row, or insert it. Both databases know this; neither knows the other's way to do it in one."""
-        [(name, value)] = key.items()
-        change = update(table).where(getattr(table, name) == value).values(values)
-        with database_errors(self._engine):
-            with self._engine.begin() as connection:
-                if connection.execute(change).rowcount:
-                    return
-            try:
-                with self._engine.begin() as connection:
-                    connection.execute(insert(table).values({**key, **values}))
-            except IntegrityError:  # another process inserted it in between
-                with self._engine.begin() as connection:
-                    connection.execute(change)
-
-    @contextmanager
-    def _connection(self) -> Iterator[Connection]:
-        with database_errors(self._engine), self._engine.begin() as connection:
-            yield connection

@@ -62,3 +62,64 @@ class WorkerRow(Base):
     started_ms: Mapped[int] = mapped_column(BigInteger)
     seen_ms: Mapped[int] = mapped_column(BigInteger)
     state: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class GeneratorRow(Base):
+    """A fitted generator's facts; its files lie in the generator store."""
+
+    __tablename__ = "generators"
+
+    generator_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    stream: Mapped[str] = mapped_column(String(100))
+    model: Mapped[str] = mapped_column(String(100))
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+    source: Mapped[dict[str, Any]] = mapped_column(JSON)
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+    __table_args__ = (Index("ix_generators_stream_created", "stream", "created_ms"),)
+
+
+class DatasetRow(Base):
+    """A synthetic dataset. Its manifest's hash is kept here too, where who alters the files cannot mend it."""
+
+    __tablename__ = "datasets"
+
+    dataset_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    stream: Mapped[str] = mapped_column(String(100))
+    generator_id: Mapped[str] = mapped_column(String(64), ForeignKey("generators.generator_id"))
+    status: Mapped[str] = mapped_column(String(20))
+    rows: Mapped[int] = mapped_column(BigInteger)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+    manifest_sha256: Mapped[str] = mapped_column(String(64))
+    reason: Mapped[str] = mapped_column(Text)
+    verdict: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+    __table_args__ = (
+        Index("ix_datasets_stream_created", "stream", "created_ms"),
+        Index("ix_datasets_generator", "generator_id"),
+    )
+
+
+class GenerationRequestRow(Base):
+    """What was asked of a generator, when, after which other request, and what came of it."""
+
+    __tablename__ = "generation_requests"
+
+    request_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    stream: Mapped[str] = mapped_column(String(100))
+    generator_id: Mapped[str] = mapped_column(String(64), ForeignKey("generators.generator_id"))
+    parent_id: Mapped[str | None] = mapped_column(String(64), ForeignKey("generation_requests.request_id"))
+    dataset_id: Mapped[str] = mapped_column(String(64))
+    status: Mapped[str] = mapped_column(String(20))
+    asked_ms: Mapped[int] = mapped_column(BigInteger)
+    ended_ms: Mapped[int | None] = mapped_column(BigInteger)
+    asked: Mapped[dict[str, Any]] = mapped_column(JSON)
+    reason: Mapped[str] = mapped_column(Text)
+
+    __table_args__ = (
+        Index("ix_generation_requests_stream_asked", "stream", "asked_ms"),
+        Index("ix_generation_requests_dataset_asked", "dataset_id", "asked_ms"),
+        Index("ix_generation_requests_parent", "parent_id"),
+        Index("ix_generation_requests_generator", "generator_id"),
+    )
