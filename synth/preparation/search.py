@@ -1,0 +1,79 @@
+"""Looks at a table once and decides for every column how it is learned and brought back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from detectors.columns import Kind, kind_of
+from synth.preparation.constants import constant_of
+from synth.preparation.frame import Rule
+from synth.preparation.identifiers import identifier_rule, is_identifier
+from synth.preparation.placeholders import placeholder_of
+from synth.preparation.plain import DAY_NANOSECONDS, is_moment, unit_nanoseconds, value_type
+from synth.preparation.settings import PreparationSettings
+from synth.preparation.times import split_time
+
+
+@dataclass(slots=True)
+class Found:
+    """What the search has decided so far."""
+
+    rules: list[Rule] = field(default_factory=list)
+    """In the order in which columns are brought back."""
+    notes: list[str] = field(default_factory=list)
+
+
+def find_rules(
+    frame: Mapping[str, pa.Array], schema: pa.Schema, *, label: str | None, seed: int, settings: PreparationSettings
+) -> Found:
+    """A rule for every column that is not learned as it is; what was found, in words."""
+    found = Found()
+    left = {}
+    for column in schema:
+        rule = None if column.name == label else _lone_rule(column, frame[column.name], label, seed, settings, found)
+        if rule is None:
+            left[column.name] = column
+        else:
+            found.rules.append(rule)
+    _split_times(frame, left, set(schema.names), settings, found)
+    return found
+
+
+def _lone_rule(
+    column: pa.Field, array: pa.Array, label: str | None, seed: int, settings: PreparationSettings, found: Found
+) -> Rule | None:
+    """The rule of a column that needs no other: a constant, an identifier, a text."""
+    constant = constant_of(column.name, array)
+    if constant is not None:
+        value = "is missing in every row" if constant.value is None else "has one value in every row"
+        found.notes.append(f"{column.name}: {value}; written as it is")
+        return constant
+    if is_identifier(column, array, label=label):
+        found.notes.append(f"{column.name}: names rows; replaced by new identifiers, never learned")
+        return identifier_rule(column, array, seed=seed, least_rows=settings.least_level_rows)
+    if kind_of(column) is Kind.TEXT and array.type == pa.string():
+        found.notes.append(f"{column.name}: free text; replaced by placeholder words, never learned")
+        return placeholder_of(column.name, array, least_rows=settings.least_level_rows)
+    return None
+
+
+def _split_times(
+    frame: Mapping[str, pa.Array],
+    left: Mapping[str, pa.Field],
+    taken: set[str],
+    settings: PreparationSettings,
+    found: Found,
+) -> None:
+    for name, column in left.items():
+        if not is_moment(value_type(column.type)):
+            continue
+        rule = split_time(
+            name,
+            frame[name],
+            steps_per_day=DAY_NANOSECONDS // unit_nanoseconds(value_type(column.type)),
+            longest_exact_days=settings.longest_exact_days,
+            taken=taken,
+        )
+        found.rules.append(rule)
+        found.notes.append(f"{name}: learned as {', '.join(rule.names)}")
