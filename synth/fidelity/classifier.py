@@ -57,10 +57,10 @@ def _moments(columns: Sequence[Column]) -> list[list[FloatArray]]:
     """The moment, the hour of the day and the day of the week (UTC)."""
     days = [column.values_N / _DAY_US for column in columns]
     return [
-        [column.values_N.astype(np.float64), (column.values_N % _DAY_US / _HOUR_US).astype(np.float64), np.floor(day) % 7]
+        [
             column.values_N.astype(np.float64),
-            np.asarray(column.values_N % _DAY_US / _HOUR_US, dtype=np.float64),
-            np.floor(day) % 7,
+            (column.values_N % _DAY_US / _HOUR_US).astype(np.float64),
+            np.floor(day).astype(np.float64) % 7,
         ]
         for column, day in zip(columns, days, strict=True)
     ]
