@@ -78,12 +78,13 @@ def train(
     a CPU one thread computes: with several, sums are split differently from run to run, and the same seed would give
     another model. The models are small enough that more threads gain little.
     """
-    with _one_thread(device):
+    with one_thread(device):
         return _train(module, row_loss, rows, schedule, seed, device, progress, monotonic)
 
 
 @contextmanager
-def _one_thread(device: str) -> Iterator[None]:
+def one_thread(device: str) -> Iterator[None]:
+    """One CPU thread while the block runs: sums are then added in one order, whatever the machine."""
     threads = torch.get_num_threads()
     if device == "cpu":
         torch.set_num_threads(1)

@@ -58,8 +58,8 @@ class Generator(ABC):
     Promises, tested for every generator by `contract.py`: the table is not mutated; the same seed gives the same rows
     (per device, thread count and library versions); a saved and loaded generator gives the same rows; a fit that was
     killed and resumed ends where it would have ended; columns, types, order and metadata are the table's; integers stay
-    integers, bounds hold, missing values are as frequent as they were; conditions hold in every row; no exact rare value
-    of the table is handed out again; memory does not depend on N beyond the tokens.
+    integers, bounds hold, missing values are as frequent as they were; conditions hold in every row; rare values of the
+    table are not handed out again; memory does not depend on N beyond the tokens.
     """
 
     name: ClassVar[str]
@@ -79,7 +79,7 @@ class Generator(ABC):
         progress: Progress | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> FitReport:
-        """Learn every column of `table` that can be learned; `label` names the class column, which is then never merged,
+        """Learn every column of `table` that can be learned; `label` names the class column, which is never merged,
         dropped or derived.
 
         Raises UnusableDataError where there is nothing to learn: no rows or one, no columns, all of them null, a label
@@ -87,9 +87,7 @@ class Generator(ABC):
         """
 
     @abstractmethod
-    def sample(
-        self, rows: int, *, seed: int, conditions: Conditions | None = None, first_row: int = 0
-    ) -> pa.Table:
+    def sample(self, rows: int, *, seed: int, conditions: Conditions | None = None, first_row: int = 0) -> pa.Table:
         """`rows` new rows. `first_row` is how many rows of the dataset come before them: identifiers go on from there.
 
         Raises ImpossibleConditionsError for conditions that (almost) no row fits, NotFittedError before `fit`.

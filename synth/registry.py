@@ -1,0 +1,16 @@
+"""The generators there are: adding one is its file and its line here."""
+
+from synth.autoregressive.generator import AutoregressiveGenerator
+from synth.base import Generator
+from synth.independent import IndependentGenerator
+
+GENERATORS: tuple[type[Generator], ...] = (AutoregressiveGenerator, IndependentGenerator)
+"""The first is the default."""
+
+
+def generator_class(name: str) -> type[Generator]:
+    """The generator of that name; KeyError, naming the ones there are, for another."""
+    for generator in GENERATORS:
+        if generator.name == name:
+            return generator
+    raise KeyError(f"no generator {name!r}: choose one of {', '.join(g.name for g in GENERATORS)}")
