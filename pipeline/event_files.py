@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from detectors.columns import ARROW_TYPES, Kind
 from pipeline.config import ColumnSpec, StreamSpec, TimeUnit
 from pipeline.errors import ConfigError
+from pipeline.lake.synthetic_layout import is_synthetic, refused_as_real
 
 BATCH_ROWS = 16_384
 _CSV_BLOCK_BYTES = 4 * 1024 * 1024
@@ -30,13 +31,14 @@ class EventFile:
     """Of the batches."""
 
     @classmethod
-    def open(cls, path: str | Path, spec: StreamSpec | None = None) -> "EventFile":
-        """Look at a file. Raises ConfigError where it is missing, unreadable or shares no column with the spec."""
+    def open(cls, path: str | Path, spec: StreamSpec | None = None, *, allow_synthetic: bool = False) -> "EventFile":
+        """Look at a file. Raises ConfigError where it is missing, unreadable, shares no column with the spec, or holds
+        synthetic rows and nobody said that these will do."""
         path = Path(path)
         if not path.is_file():
             raise ConfigError(f"there is no file {path}: give the path of a .parquet or .csv file")
         try:
-            rows, schema = _look(path, spec)
+            rows, schema = _look(path, spec, allow_synthetic=allow_synthetic)
         except (pa.ArrowInvalid, OSError) as error:
             raise ConfigError(f"{path} cannot be read ({error}): give a .parquet or .csv file") from error
         if spec is not None:
@@ -111,11 +113,13 @@ def _parsed_times(texts: pa.Array) -> pa.Array:
     return pc.assume_timezone(texts.cast(pa.timestamp("us")), "UTC")
 
 
-def _look(path: Path, spec: StreamSpec | None) -> tuple[int | None, pa.Schema]:
+def _look(path: Path, spec: StreamSpec | None, *, allow_synthetic: bool) -> tuple[int | None, pa.Schema]:
     if path.suffix.lower() == ".csv":
         with _open_csv(path, spec) as reader:
             return None, reader.schema
     with pq.ParquetFile(path) as parquet:
+        if is_synthetic(parquet.metadata.metadata) and not allow_synthetic:
+            raise refused_as_real(path)
         return parquet.metadata.num_rows, parquet.schema_arrow
 
 

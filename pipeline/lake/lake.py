@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pipeline.errors import ConfigError
 from pipeline.lake.in_order import OffsetReader, PartitionRows
 from pipeline.lake.layout import ArchiveFile, outermost
 from pipeline.lake.ledger import ArchiveLedger
 from pipeline.lake.reader import DEFAULT_WINDOW_ROWS, ArchiveReader
+from pipeline.lake.synthetic_layout import DatasetPlaces, published_ids
+from pipeline.lake.synthetic_reader import SyntheticReader
 
 
 class Lake:
@@ -93,3 +96,43 @@ class Lake:
         reader = ArchiveReader(self.files(stream), stream, columns)
         batches = reader.batches(start_ms=start_ms, end_ms=end_ms, window_rows=DEFAULT_WINDOW_ROWS)
         return pa.Table.from_batches(batches, schema=reader.schema)
+
+    def places(self, stream: str, dataset_id: str) -> DatasetPlaces:
+        """Where the files of a synthetic dataset lie, and what is about it."""
+        return DatasetPlaces(self.root, stream, dataset_id)
+
+    def synthetic_datasets(self, stream: str) -> list[str]:
+        """The ids of a stream's published datasets."""
+        return published_ids(self.root, stream)
+
+    def synthetic_reader(
+        self, stream: str, dataset_id: str, *, columns: Sequence[str] | None = None
+    ) -> SyntheticReader:
+        """A published dataset, opened. Raises ConfigError where there is none of this id, or no such column."""
+        folder = self.places(stream, dataset_id).published
+        files = sorted(folder.glob("part-*.parquet"))
+        if not files:
+            raise ConfigError(
+                f"stream {stream!r} has no published dataset {dataset_id}: `eddyline synth list {stream}` shows those "
+                "there are"
+            )
+        return SyntheticReader(files, columns)
+
+    def iterate_synthetic(
+        self,
+        stream: str,
+        dataset_id: str,
+        *,
+        columns: Sequence[str] | None = None,
+        time: str | None = None,
+        window_rows: int = DEFAULT_WINDOW_ROWS,
+    ) -> Iterator[pa.RecordBatch]:
+        """Rows of a published dataset as they were made; in order of the column `time` where it is given, with memory
+        bounded by about `window_rows` rows. Raises ConfigError as `synthetic_reader` does."""
+        reader = self.synthetic_reader(stream, dataset_id, columns=columns)
+        return reader.batches() if time is None else reader.batches_in_time(time, window_rows=window_rows)
+
+    def read_synthetic(self, stream: str, dataset_id: str, *, columns: Sequence[str] | None = None) -> pa.Table:
+        """`iterate_synthetic` as one table: everything must fit in memory."""
+        reader = self.synthetic_reader(stream, dataset_id, columns=columns)
+        return pa.Table.from_batches(reader.batches(), schema=reader.schema)

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import StorageUnavailableError
 from pipeline.kafka.port import Int64Array
 from pipeline.lake.layout import ArchiveFile
+from pipeline.lake.synthetic_layout import is_synthetic, refused_as_real
 from pipeline.lake.unify import conformed, projected, unified_schema
 from pipeline.lake.windows import RowGroup, Window, plan
 
@@ -76,11 +77,14 @@ def version_of(footer: pq.FileMetaData) -> int:
 
 
 def footer_of(path: Path) -> pq.FileMetaData:
-    """A file's footer. Raises StorageUnavailableError."""
+    """An archive file's footer. Raises StorageUnavailableError, ConfigError for a file of synthetic rows."""
     try:
-        return pq.read_metadata(path)
+        footer = pq.read_metadata(path)
     except (OSError, pa.ArrowException) as error:
         raise unreadable(path, error) from error
+    if is_synthetic(footer.metadata):
+        raise refused_as_real(path)
+    return footer
 
 
 def unreadable(path: Path, error: Exception) -> StorageUnavailableError:

@@ -1,0 +1,122 @@
+"""Train a generator on a stream's archive or a file, measure it on rows it never saw, keep it with its lineage.
+
+Restart: the same request over the same rows has the same checkpoint, so a run that was killed goes on where it last
+put one down; a run that ended leaves none behind. The bundle is saved first and named in the catalogue last.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from detectors.errors import UnusableDataError
+from pipeline.bundles import ID_LENGTH, canonical
+from pipeline.catalogue.entries import GeneratorEntry
+from pipeline.clock import Clock
+from pipeline.errors import ConfigError
+from pipeline.synthesis.generator_store import GeneratorBundle, GeneratorStore
+from pipeline.synthesis.manifest import library_versions
+from pipeline.synthesis.models import new_generator
+from pipeline.synthesis.source import SourceRows
+from pipeline.synthesis.split import halves
+
+if TYPE_CHECKING:
+    from synth.base import FitReport
+
+Report = Callable[[float, str], None]
+"""Fraction done, and what is being done."""
+
+
+class GeneratorCatalogue(Protocol):
+    """The part of the catalogue that training writes to."""
+
+    def add_generator(self, entry: GeneratorEntry) -> None:
+        """Remember a generator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SynthTrainOptions:
+    """What a person may ask of one training; with the source's rows, all that its result depends on."""
+
+    model: str = "autoregressive"
+    label: str | None = None
+    seed: int = 0
+    budget_seconds: float = 300.0
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SynthTrained:
+    """What a training came to."""
+
+    bundle: GeneratorBundle
+    report: "FitReport"
+    train_rows: int
+    held_out_rows: int
+
+
+def synth_train(
+    source: SourceRows,
+    *,
+    stream: str,
+    options: SynthTrainOptions,
+    store: GeneratorStore,
+    catalogue: GeneratorCatalogue,
+    clock: Clock,
+    report: Report = lambda fraction, text: None,
+) -> SynthTrained:
+    """One training. Raises ConfigError for an unknown model and for rows that cannot be learned from."""
+    generator = new_generator(
+        options.model,
+        source.table.schema,
+        seed=options.seed,
+        budget_seconds=options.budget_seconds,
+        device=options.device,
+    )
+    parts = halves(source.table, seed=options.seed)
+    key = checkpoint_key(source, options, generator.version)
+    checkpoint = store.checkpoint(key)
+    try:
+        fitted = generator.fit(parts.train, label=options.label, progress=report, checkpoint=checkpoint)
+    except UnusableDataError as error:
+        raise ConfigError(f"{stream} cannot be learned from: {error}") from error
+    bundle = store.save(
+        stream=stream,
+        generator=generator,
+        label=options.label,
+        source=source.document,
+        created_ms=clock.now_ms(),
+        facts=_facts(options, fitted, parts.train.num_rows, parts.held_out.num_rows),
+    )
+    catalogue.add_generator(
+        GeneratorEntry(
+            generator_id=bundle.generator_id,
+            stream=stream,
+            model=options.model,
+            created_ms=bundle.created_ms,
+            source=source.document,
+            facts=bundle.facts,
+        )
+    )
+    checkpoint.clear()
+    return SynthTrained(
+        bundle=bundle, report=fitted, train_rows=parts.train.num_rows, held_out_rows=parts.held_out.num_rows
+    )
+
+
+def checkpoint_key(source: SourceRows, options: SynthTrainOptions, version: int) -> str:
+    """Names the checkpoint of one training: what its result depends on, hashed."""
+    asked = {"source": source.document["fingerprint"], "options": asdict(options), "version": version}
+    return hashlib.sha256(canonical(asked)).hexdigest()[:ID_LENGTH]
+
+
+def _facts(options: SynthTrainOptions, fitted: "FitReport", train_rows: int, held_out_rows: int) -> dict[str, Any]:
+    return {
+        "model": options.model,
+        "options": asdict(options),
+        "fit": asdict(fitted),
+        "train_rows": train_rows,
+        "held_out_rows": held_out_rows,
+        "split_seed": options.seed,
+        "libraries": library_versions(),
+    }

@@ -1,0 +1,46 @@
+"""Which generator learns a table: the model asked for, by itself or inside the one for keyed streams.
+
+The one place where the pipeline chooses among `synth`'s generators.
+"""
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from pipeline.errors import ConfigError
+from pipeline.synthesis.split import is_keyed_stream
+
+if TYPE_CHECKING:
+    from synth.base import Generator
+
+STREAM = "stream"
+
+
+def new_generator(
+    name: str, schema: pa.Schema, *, seed: int, budget_seconds: float, device: str = "cpu"
+) -> "Generator":
+    """An unfitted generator of rows, or of histories where the table is a keyed stream. Raises ConfigError for an
+    unknown model."""
+    # Imported late: generators bring torch.
+    from synth.registry import generator_class
+
+    try:
+        rows = generator_class(name)
+    except KeyError as error:
+        raise ConfigError(f"--model: {error.args[0]}") from error
+    if not is_keyed_stream(schema):
+        return rows(seed=seed, time_budget_seconds=budget_seconds, device=device)
+    from synth.streams import StreamGenerator
+
+    return StreamGenerator(seed=seed, time_budget_seconds=budget_seconds, device=device, row_model=rows)
+
+
+def class_named(name: str) -> "type[Generator]":
+    """The class whose state a bundle holds. Raises KeyError for one that this version does not have."""
+    if name == STREAM:
+        from synth.streams import StreamGenerator
+
+        return StreamGenerator
+    from synth.registry import generator_class
+
+    return generator_class(name)
