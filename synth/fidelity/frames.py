@@ -20,14 +20,12 @@ import pyarrow.compute as pc
 
 from detectors.columns import Kind, Role, kind_of, roles_of
 from detectors.errors import UnusableDataError
+from synth.preparation.kinds import inferred_kind
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 _REPLACED_ROLES = {Role.ID: "an identifier", Role.KEY: "a key", Role.PERSONAL: "personal"}
-_MOST_TEXT_LEVELS_SHARE = 0.9
-"""Text without a kind whose values differ in more than this share of at least `_LEAST_TEXT_ROWS` rows names rows."""
-_LEAST_TEXT_ROWS = 100
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -93,28 +91,13 @@ class Frame:
         return [column.name for column in self.columns]
 
 
-def kind_or_guess(field: pa.Field, values: pa.ChunkedArray | None = None) -> Kind | None:
-    """A column's kind: as its metadata says, else by its Arrow type; None for nested values."""
-    kind = kind_of(field)
-    if kind is not None:
-        return kind
-    value_type = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-    if pa.types.is_boolean(value_type):
-        return Kind.BOOLEAN
-    if pa.types.is_integer(value_type) or pa.types.is_floating(value_type) or pa.types.is_decimal(value_type):
-        return Kind.NUMERIC
-    if pa.types.is_temporal(value_type):
-        return Kind.TIME
-    if pa.types.is_null(value_type):
+def kind_or_guess(field: pa.Field, values: pa.ChunkedArray) -> Kind | None:
+    """A column's kind: as its metadata says, else as preparation guesses it; None for nested values."""
+    if kind_of(field) is None and (pa.types.is_nested(field.type) or pa.types.is_binary(field.type)):
+        return None
+    if pa.types.is_null(field.type):
         return Kind.CATEGORICAL
-    if pa.types.is_string(value_type) or pa.types.is_large_string(value_type):
-        return Kind.TEXT if values is not None and _names_rows(values) else Kind.CATEGORICAL
-    return None
-
-
-def _names_rows(values: pa.ChunkedArray) -> bool:
-    rows = len(values) - values.null_count
-    return bool(rows >= _LEAST_TEXT_ROWS and pc.count_distinct(values).as_py() > _MOST_TEXT_LEVELS_SHARE * rows)
+    return kind_of(field) or inferred_kind(values, field)
 
 
 def left_out(table: pa.Table) -> dict[str, str]:
