@@ -14,9 +14,13 @@ import pyarrow.compute as pc
 
 from detectors.columns import make_field, roles_of
 from detectors.errors import IncompatibleArtifactError, UnusableDataError
-from synth.preparation.frame import Draw, Rule
+from synth.conditions import Condition, Conditions
+from synth.preparation.asking import split_conditions
+from synth.preparation.checks import bounds_of, losses, refuse_unusable
+from synth.preparation.frame import BoolArray, Draw, Rule
 from synth.preparation.kinds import learned_kind, with_kinds
-from synth.preparation.plain import Casting, casting_of, from_plain, is_moment, plain_type, to_plain, value_type
+from synth.preparation.matching import all_fitting
+from synth.preparation.plain import Casting, casting_of, from_plain, plain_type, to_plain
 from synth.preparation.rules import rule_document, rule_from
 from synth.preparation.search import find_rules
 from synth.preparation.settings import PreparationSettings
@@ -35,6 +39,7 @@ class Preparation:
         label: str | None,
         castings: Mapping[str, Casting],
         rules: tuple[Rule, ...],
+        bounds: Mapping[str, tuple[Any, Any]],
         notes: tuple[str, ...],
     ) -> None:
         self.schema = schema
@@ -45,6 +50,8 @@ class Preparation:
         self.castings = dict(castings)
         self.rules = rules
         """In the order in which columns are brought back."""
+        self.bounds = dict(bounds)
+        """The least and greatest plain value of columns of numbers and moments, identifiers left out."""
         self.notes = notes
         """What was found and what is done about it, for the record that goes with the model."""
         self.rule_of = {rule.column: rule for rule in rules}
@@ -59,13 +66,21 @@ class Preparation:
         Raises UnusableDataError where no column could be learned, two have one name, a type cannot be learned, or the
         label is no column, a moment or missing in every row; the message names the column and the fix.
         """
-        _refuse_unusable(table, label)
+        refuse_unusable(table, label)
         source, settings = with_kinds(table, label=label), settings or PreparationSettings()
         castings = {f.name: casting_of(source[f.name], f) for f in source.schema}
         frame = {f.name: to_plain(source[f.name], f, castings[f.name]) for f in source.schema}
         found = find_rules(frame, source.schema, label=label, seed=seed, settings=settings)
-        notes = (*_losses(source, frame, castings), *found.notes)
-        made = cls(table.schema, source.schema, label=label, castings=castings, rules=tuple(found.rules), notes=notes)
+        notes = (*losses(source, frame, castings), *found.notes)
+        made = cls(
+            table.schema,
+            source.schema,
+            label=label,
+            castings=castings,
+            rules=tuple(found.rules),
+            bounds=bounds_of(frame, found.bounded(source.schema)),
+            notes=notes,
+        )
         if not made.learned_schema.names:
             raise UnusableDataError(
                 "there is nothing to learn: every column is constant, an identifier or free text; "
@@ -90,14 +105,7 @@ class Preparation:
 
         Raises UnusableDataError where a column is absent or of another type than the source's.
         """
-        frame = {}
-        for column in self.kinds:
-            if column.name not in table.column_names or table.schema.field(column.name).type != column.type:
-                raise UnusableDataError(
-                    f"column {column.name!r} of type {column.type} is not in this table: "
-                    "give one like the training table"
-                )
-            frame[column.name] = to_plain(table[column.name], column, self.castings[column.name])
+        frame = {name: self.plain(table, name) for name in self.kinds.names}
         arrays: list[pa.Array] = []
         for column in self.kinds:
             rule = self.rule_of.get(column.name)
@@ -116,6 +124,36 @@ class Preparation:
         arrays = [from_plain(frame[f.name], f, self.castings[f.name]) for f in self.kinds]
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
+    def plain(self, table: pa.Table, name: str) -> pa.Array:
+        """One of the source's columns, as it is in `table`, in the form that rules see."""
+        column = self.kinds.field(name)
+        if name not in table.column_names:
+            raise UnusableDataError(f"there is no column {name!r} in this table: give one like the training table")
+        found = table[name]
+        if found.type != column.type:
+            try:
+                found = found.cast(column.type)
+            except pa.ArrowInvalid as error:
+                raise UnusableDataError(
+                    f"column {name!r} holds {found.type} and not {column.type}: give a table like the training table"
+                ) from error
+        return to_plain(found, column, self.castings[name])
+
+    def split(self, conditions: Conditions) -> tuple[Conditions, Conditions]:
+        """Conditions on the source's columns as conditions on learned ones, and those that restored rows must still be
+        held against (`fitting`).
+
+        A condition on a column that follows from others becomes one on those where that can be said; `balance` and
+        `given` too. Raises ImpossibleConditionsError at once where no value of a column can fit, with its range or its
+        levels, and where a column that is not learned is to be balanced or given.
+        """
+        return split_conditions(self, conditions)
+
+    def fitting(self, table: pa.Table, where: tuple[Condition, ...]) -> BoolArray:
+        """Which rows of a restored table fit all conditions, (N,)."""
+        frame = {c.column: self.plain(table, c.column) for c in where}
+        return all_fitting(frame, self.kinds, where, table.num_rows)
+
     def document(self) -> dict[str, Any]:
         """All of it, JSON-able. Holds levels and ranges of the source, as the model beside it does."""
         return {
@@ -125,6 +163,7 @@ class Preparation:
             "label": self.label,
             "castings": {name: casting.document() for name, casting in self.castings.items()},
             "rules": [rule_document(rule) for rule in self.rules],
+            "bounds": {name: list(pair) for name, pair in self.bounds.items()},
             "notes": list(self.notes),
         }
 
@@ -141,40 +180,9 @@ class Preparation:
             label=document["label"],
             castings={name: Casting.from_document(part) for name, part in document["castings"].items()},
             rules=tuple(rule_from(part) for part in document["rules"]),
+            bounds={name: (pair[0], pair[1]) for name, pair in document["bounds"].items()},
             notes=tuple(document["notes"]),
         )
-
-
-def _refuse_unusable(table: pa.Table, label: str | None) -> None:
-    names = table.column_names
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise UnusableDataError(f"two columns are named {twice!r}: rename one")
-    if not names or not table.num_rows:
-        raise UnusableDataError("the table has no rows or no columns: widen the time range, or give another table")
-    if label is None:
-        return
-    if label not in names:
-        raise UnusableDataError(f"there is no column {label!r} to be the label: name one of {', '.join(names)}")
-    if table[label].null_count == table.num_rows:
-        raise UnusableDataError(f"the label {label!r} is missing in every row: fill it, or train without a label")
-    if is_moment(value_type(table.schema.field(label).type)):
-        raise UnusableDataError(f"the label {label!r} holds moments: name a column of classes or numbers")
-
-
-def _losses(source: pa.Table, frame: Mapping[str, pa.Array], castings: Mapping[str, Casting]) -> list[str]:
-    """What casting to a plain column and back does not keep."""
-    notes = []
-    for column in source.schema:
-        array, casting = frame[column.name], castings[column.name]
-        missing = array.null_count - source[column.name].null_count
-        if missing and not casting.missing_is_nan:
-            notes.append(f"{column.name}: {missing:,} values are NaN or infinite; treated as missing")
-        if pa.types.is_decimal(value_type(column.type)):
-            back = pa.chunked_array([from_plain(array, column, casting)])
-            if not back.equals(source[column.name]):
-                notes.append(f"{column.name}: decimals of more than 15 digits; learned to double precision")
-    return notes
 
 
 def _learned_field(column: pa.Field) -> pa.Field:

@@ -6,10 +6,18 @@ from synth.preparation.constants import Constant
 from synth.preparation.frame import Rule
 from synth.preparation.patterns import Pattern
 from synth.preparation.placeholders import Placeholder
+from synth.preparation.relations.calendar import TimePart
+from synth.preparation.relations.formula import Formula
+from synth.preparation.relations.grid import Grid
+from synth.preparation.relations.ordering import Ordered
+from synth.preparation.relations.steps import Steps
+from synth.preparation.relations.table_of_levels import Lookup
 from synth.preparation.sequences import Sequence
 from synth.preparation.times import SplitTime
 
-RULES: tuple[type[Rule], ...] = (Constant, Sequence, Pattern, Placeholder, SplitTime)
+RULES: tuple[type[Rule], ...] = (
+    Constant, Sequence, Pattern, Placeholder, SplitTime, TimePart, Formula, Lookup, Steps, Ordered,
+)  # fmt: skip
 
 
 def rule_document(rule: Rule) -> dict[str, Any]:
@@ -25,4 +33,6 @@ def rule_from(document: dict[str, Any]) -> Rule:
 
 
 def _tupled(value: Any) -> Any:
+    if isinstance(value, dict):
+        return Grid(**value)
     return tuple(_tupled(part) for part in value) if isinstance(value, list) else value

@@ -11,6 +11,7 @@ from synth.preparation.frame import Rule
 from synth.preparation.identifiers import identifier_rule, is_identifier
 from synth.preparation.placeholders import placeholder_of
 from synth.preparation.plain import DAY_NANOSECONDS, is_moment, unit_nanoseconds, value_type
+from synth.preparation.relations.find import find_relations
 from synth.preparation.settings import PreparationSettings
 from synth.preparation.times import split_time
 
@@ -22,6 +23,11 @@ class Found:
     rules: list[Rule] = field(default_factory=list)
     """In the order in which columns are brought back."""
     notes: list[str] = field(default_factory=list)
+
+    def bounded(self, schema: pa.Schema) -> pa.Schema:
+        """The columns whose values come from the source: all but those that are made anew."""
+        anew = {rule.column for rule in self.rules if not rule.needs and not rule.fields()}
+        return pa.schema([column for column in schema if column.name not in anew])
 
 
 def find_rules(
@@ -36,7 +42,15 @@ def find_rules(
             left[column.name] = column
         else:
             found.rules.append(rule)
-    _split_times(frame, left, set(schema.names), settings, found)
+    taken = set(schema.names)
+    relations: list[Rule] = []
+    if settings.relations:
+        among = {name: frame[name] for name in left}
+        relations = find_relations(among, left, label=label, settings=settings, taken=taken)
+        found.notes.extend(str(rule) for rule in relations)
+    following = {rule.column for rule in relations}
+    _split_times(frame, {n: f for n, f in left.items() if n not in following}, taken, settings, found)
+    found.rules.extend(relations)
     return found
 
 

@@ -1,0 +1,238 @@
+"""What conditions on a table's columns mean for the columns that are learned.
+
+A condition on a learned column goes to the model. One on a column that follows from others becomes one on those where
+that can be said: what is exact needs nothing more, what is only necessary goes to the model and is looked at
+again in the restored rows. Constants are decided at once, and so is what lies beyond a column's range.
+"""
+
+from dataclasses import dataclass, replace
+from functools import singledispatch
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from synth.conditions import Condition, Conditions, Operator
+from synth.errors import ImpossibleConditionsError
+from synth.preparation.constants import Constant
+from synth.preparation.frame import Rule
+from synth.preparation.matching import fitting, plain_values, refuse_beyond, shown
+from synth.preparation.relations.formula import Formula
+from synth.preparation.relations.ordering import Ordered
+from synth.preparation.relations.steps import Steps
+from synth.preparation.relations.table_of_levels import Lookup
+from synth.preparation.times import SplitTime
+
+if TYPE_CHECKING:
+    from synth.preparation.preparation import Preparation
+
+MIRRORED = {
+    Operator.GREATER: Operator.LESS,
+    Operator.AT_LEAST: Operator.AT_MOST,
+    Operator.LESS: Operator.GREATER,
+    Operator.AT_MOST: Operator.AT_LEAST,
+}
+_ABOVE = (Operator.GREATER, Operator.AT_LEAST)
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """Conditions that follow from one."""
+
+    conditions: tuple[Condition, ...] = ()
+    exact: bool = False
+    """They mean the same, so that nothing is left to look at."""
+
+
+def split_conditions(preparation: "Preparation", conditions: Conditions) -> tuple[Conditions, Conditions]:
+    """See `Preparation.split`."""
+    learned: list[Condition] = []
+    left: list[Condition] = []
+    waiting = list(conditions.where)
+    while waiting:
+        condition = waiting.pop(0)
+        rule = preparation.rule_of.get(condition.column)
+        if rule is None and condition.column not in preparation.kinds.names:
+            learned.append(condition)
+            continue
+        field = preparation.kinds.field(condition.column)
+        if condition.column in preparation.bounds:
+            refuse_beyond(condition, field, preparation.bounds[condition.column])
+        if rule is None:
+            learned.append(condition)
+            continue
+        found = meaning(rule, condition, field)
+        own = {f.name for f in rule.fields()}
+        learned.extend(c for c in found.conditions if c.column in own)
+        waiting.extend(c for c in found.conditions if c.column not in own)
+        if not found.exact:
+            left.append(condition)
+    asked = replace(
+        conditions,
+        where=tuple(dict.fromkeys(learned)),
+        balance=None if conditions.balance is None else _balanced(preparation, conditions.balance),
+        given=None if conditions.given is None else _given(preparation, conditions.given),
+    )
+    return asked, Conditions(where=tuple(dict.fromkeys(left)))
+
+
+@singledispatch
+def meaning(rule: Rule, condition: Condition, field: pa.Field) -> Meaning:
+    """What a condition on the column that `rule` brings back says about the columns it comes from.
+
+    Raises ImpossibleConditionsError where no row can fit.
+    """
+    if rule.needs or all(v is None for v in plain_values(condition, field)):
+        return Meaning()
+    raise ImpossibleConditionsError(
+        f"{condition}: the values of {condition.column!r} are made anew and never learned, so none can be asked for; "
+        "ask for another column's"
+    )
+
+
+@meaning.register
+def _(rule: Constant, condition: Condition, field: pa.Field) -> Meaning:
+    if fitting(pa.array([rule.value], pa.type_for_alias(rule.type_name)), condition, field)[0]:
+        return Meaning(exact=True)
+    raise ImpossibleConditionsError(
+        f"{condition} fits no row: {condition.column!r} is {shown(rule.value, field)} in every row; leave it out"
+    )
+
+
+@meaning.register
+def _(rule: Lookup, condition: Condition, field: pa.Field) -> Meaning:
+    values = pa.array([*rule.values, rule.for_missing], pa.type_for_alias(rule.type_name))
+    fits = fitting(values, condition, field)
+    levels = [
+        str(level).lower() if isinstance(level, bool) else str(level)
+        for level, fit in zip(rule.levels, fits[:-1], strict=True)
+        if fit
+    ]
+    levels += ["null"] if fits[-1] else []
+    if not fits[:-1].any() and not fits[-1]:
+        raise ImpossibleConditionsError(
+            f"{condition} fits no row: {condition.column!r} is one of {_few(rule.values)}; ask for those"
+        )
+    return Meaning((Condition(column=rule.source, operator=Operator.EQUAL, values=tuple(levels)),), exact=True)
+
+
+@meaning.register
+def _(rule: Steps, condition: Condition, field: pa.Field) -> Meaning:
+    values = pa.array([*rule.values, rule.for_missing], pa.type_for_alias(rule.type_name))
+    fits = fitting(values, condition, field)
+    places = np.flatnonzero(fits[:-1])
+    if fits[-1]:
+        return Meaning()
+    if not len(places):
+        raise ImpossibleConditionsError(
+            f"{condition} fits no row: {condition.column!r} is one of {_few(rule.values)}; ask for those"
+        )
+    found = []
+    if places[0] > 0:
+        found.append(_bound(rule.source, Operator.AT_LEAST, rule.starts[places[0]]))
+    if places[-1] + 1 < len(rule.starts):
+        found.append(_bound(rule.source, Operator.LESS, rule.starts[places[-1] + 1]))
+    return Meaning(tuple(found))
+
+
+@meaning.register
+def _(rule: Formula, condition: Condition, field: pa.Field) -> Meaning:
+    if len(rule.factors) != 1 or condition.operator is Operator.UNEQUAL or "null" in condition.values:
+        return Meaning()
+    factor = rule.factors[0]
+    source = [(float(v) - rule.offset) / factor for v in plain_values(condition, field)]
+    half = abs(0.5 * 10.0 ** -(rule.grid.decimals or 0) / factor) if rule.grid.decimals is not None else 0.0
+    if condition.operator is Operator.EQUAL:
+        low, high = min(source) - half, max(source) + half
+        return Meaning(
+            (_bound(rule.sources[0], Operator.AT_LEAST, low), _bound(rule.sources[0], Operator.AT_MOST, high))
+        )
+    operator = condition.operator if factor > 0 else MIRRORED[condition.operator]
+    loose = Operator.AT_LEAST if operator in _ABOVE else Operator.AT_MOST
+    return Meaning((_bound(rule.sources[0], loose, source[0] - half if operator in _ABOVE else source[0] + half),))
+
+
+@meaning.register
+def _(rule: Ordered, condition: Condition, field: pa.Field) -> Meaning:
+    if condition.operator is Operator.UNEQUAL or "null" in condition.values:
+        return Meaning()
+    own = () if rule.gap_name else (condition,)
+    if condition.operator in _ABOVE:
+        return Meaning()
+    greatest = max(plain_values(condition, field))
+    if rule.gap_name is None and not all(grid.divider == grid.multiplier == 1 for grid in rule.grids):
+        return Meaning(own)
+    lower = tuple(_bound(name, Operator.AT_MOST, greatest) for name in rule.lower)
+    return Meaning((*own, *(lower if rule.grid.multiplier == rule.grid.divider == 1 else ())))
+
+
+@meaning.register
+def _(rule: SplitTime, condition: Condition, field: pa.Field) -> Meaning:
+    first = rule.names[0]
+    if condition.operator is Operator.UNEQUAL:
+        return Meaning()
+    values = plain_values(condition, field)
+    if None in values:
+        return Meaning(
+            (Condition(column=first, operator=Operator.EQUAL, values=("null",)),) if len(values) == 1 else ()
+        )
+    days = [value // rule.steps_per_day for value in values]
+    units = [(day + 3) // 7 if rule.weekly else day for day in days]
+    if condition.operator is Operator.EQUAL:
+        wanted = tuple(dict.fromkeys(str(unit) for unit in units))
+        return Meaning((Condition(column=first, operator=Operator.EQUAL, values=wanted),))
+    below = condition.operator not in _ABOVE
+    return Meaning((_bound(first, Operator.AT_MOST if below else Operator.AT_LEAST, units[0]),))
+
+
+def _bound(column: str, operator: Operator, value: float) -> Condition:
+    return Condition(
+        column=column, operator=operator, values=(repr(value) if value != int(value) else str(int(value)),)
+    )
+
+
+def _few(values: tuple[object, ...]) -> str:
+    names = list(dict.fromkeys(str(v) for v in values if v is not None))
+    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+
+
+def _balanced(preparation: "Preparation", name: str) -> str:
+    """The learned column whose levels must come equally often for those of `name` to."""
+    if name not in preparation.kinds.names:
+        raise ImpossibleConditionsError(
+            f"there is no column {name!r} to balance: name one of {', '.join(preparation.kinds.names)}"
+        )
+    rule = preparation.rule_of.get(name)
+    if rule is None or [f.name for f in rule.fields()] == [name]:
+        return name
+    if isinstance(rule, Lookup) and rule.one_to_one:
+        return _balanced(preparation, rule.source)
+    instead = f"balance {', '.join(rule.needs)} instead" if rule.needs else "balance another column"
+    raise ImpossibleConditionsError(f"{name!r} is not learned by itself, so it cannot be balanced: {instead}")
+
+
+def _given(preparation: "Preparation", given: pa.Table) -> pa.Table:
+    """Given source columns as learned ones."""
+    made: dict[str, pa.Array] = {}
+    for name in given.column_names:
+        if name not in preparation.kinds.names:
+            raise ImpossibleConditionsError(
+                f"there is no column {name!r} to give: name one of {', '.join(preparation.kinds.names)}"
+            )
+        array, rule = preparation.plain(given, name), preparation.rule_of.get(name)
+        if rule is None:
+            made[name] = array
+        elif isinstance(rule, Constant):
+            _refuse_others(rule, array)
+        elif rule.needs or not rule.fields():
+            instead = f"give {', '.join(rule.needs)} instead" if rule.needs else "leave it out"
+            raise ImpossibleConditionsError(f"{name!r} is not learned by itself, so it cannot be given: {instead}")
+        else:
+            made.update(zip((f.name for f in rule.fields()), rule.learned({name: array}), strict=True))
+    return pa.table(made)
+
+
+def _refuse_others(rule: Constant, array: pa.Array) -> None:
+    wanted = pa.repeat(pa.scalar(rule.value, array.type), len(array))
+    if not array.equals(wanted):
+        raise ImpossibleConditionsError(f"{rule.column!r} is {rule.value} in every row: give that, or leave it out")
