@@ -48,9 +48,9 @@ def split_conditions(preparation: "Preparation", conditions: Conditions) -> tupl
     """See `Preparation.split`."""
     learned: list[Condition] = []
     left: list[Condition] = []
-    waiting = list(conditions.where)
+    waiting = [(_disguised(preparation, condition), True) for condition in conditions.where]
     while waiting:
-        condition = waiting.pop(0)
+        condition, decides = waiting.pop(0)
         rule = preparation.rule_of.get(condition.column)
         if rule is None and condition.column not in preparation.kinds.names:
             learned.append(condition)
@@ -64,8 +64,8 @@ def split_conditions(preparation: "Preparation", conditions: Conditions) -> tupl
         found = meaning(rule, condition, field)
         own = {f.name for f in rule.fields()}
         learned.extend(c for c in found.conditions if c.column in own)
-        waiting.extend(c for c in found.conditions if c.column not in own)
-        if not found.exact:
+        waiting.extend((c, decides and found.exact) for c in found.conditions if c.column not in own)
+        if decides and not found.exact:
             left.append(condition)
     asked = replace(
         conditions,
@@ -159,11 +159,10 @@ def _(rule: Ordered, condition: Condition, field: pa.Field) -> Meaning:
     own = () if rule.gap_name else (condition,)
     if condition.operator in _ABOVE:
         return Meaning()
-    greatest = max(plain_values(condition, field))
-    if rule.gap_name is None and not all(grid.divider == grid.multiplier == 1 for grid in rule.grids):
-        return Meaning(own)
-    lower = tuple(_bound(name, Operator.AT_MOST, greatest) for name in rule.lower)
-    return Meaning((*own, *(lower if rule.grid.multiplier == rule.grid.divider == 1 else ())))
+    values = plain_values(condition, field)
+    text = condition.values[int(np.argmax(values))]
+    lower = [Condition(column=name, operator=Operator.AT_MOST, values=(text,)) for name in rule.lower]
+    return Meaning((*own, *lower))
 
 
 @meaning.register
@@ -183,6 +182,16 @@ def _(rule: SplitTime, condition: Condition, field: pa.Field) -> Meaning:
         return Meaning((Condition(column=first, operator=Operator.EQUAL, values=wanted),))
     below = condition.operator not in _ABOVE
     return Meaning((_bound(first, Operator.AT_MOST if below else Operator.AT_LEAST, units[0]),))
+
+
+def _disguised(preparation: "Preparation", condition: Condition) -> Condition:
+    """A condition on a column under pseudonyms, with the pseudonyms of its values."""
+    disguise = preparation.disguises.get(condition.column)
+    if disguise is None:
+        return condition
+    values = plain_values(condition, preparation.kinds.field(condition.column))
+    shown = tuple("null" if v is None else str(disguise.pseudonym(v)) for v in values)
+    return replace(condition, values=shown)
 
 
 def _bound(column: str, operator: Operator, value: float) -> Condition:
@@ -220,6 +229,8 @@ def _given(preparation: "Preparation", given: pa.Table) -> pa.Table:
                 f"there is no column {name!r} to give: name one of {', '.join(preparation.kinds.names)}"
             )
         array, rule = preparation.plain(given, name), preparation.rule_of.get(name)
+        if name in preparation.disguises:
+            array = preparation.disguises[name].disguised(array)
         if rule is None:
             made[name] = array
         elif isinstance(rule, Constant):

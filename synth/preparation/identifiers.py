@@ -10,6 +10,7 @@ from synth.preparation.kinds import NAME_WORDS, last_word
 from synth.preparation.patterns import pattern_of
 from synth.preparation.placeholders import placeholder_of
 from synth.preparation.sequences import dense, integer_sequence, text_sequence
+from synth.preparation.shapes import Shapes, shapes_of
 
 LEAST_ROWS = 20
 """In fewer rows than that, every column may differ by chance."""
@@ -32,6 +33,12 @@ def is_identifier(field: pa.Field, array: pa.Array, *, label: str | None) -> boo
     return last_word(field.name) in NAME_WORDS or _counted(present)
 
 
+def _shapes(name: str, array: pa.Array, seed: int, least_rows: int) -> Shapes | None:
+    """Shapes for codes; texts of several words are left to placeholders."""
+    worded = pc.mean(pc.cast(pc.match_substring_regex(array.drop_null(), r"\S\s+\S"), pa.float64())).as_py()
+    return None if worded > 0.5 else shapes_of(name, array, seed=seed, least_rows=least_rows)
+
+
 def _counted(present: pa.Array) -> bool:
     values = np.sort(present.to_numpy(zero_copy_only=False))
     return dense(values) and bool(np.diff(values).max() == np.diff(values).min())
@@ -44,5 +51,6 @@ def identifier_rule(field: pa.Field, array: pa.Array, *, seed: int, least_rows: 
     return (
         text_sequence(field.name, array)
         or pattern_of(field.name, array, seed=seed)
+        or _shapes(field.name, array, seed, least_rows)
         or placeholder_of(field.name, array, least_rows=least_rows)
     )

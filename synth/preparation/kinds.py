@@ -26,7 +26,7 @@ def with_kinds(table: pa.Table, *, label: str | None = None) -> pa.Table:
     Raises UnusableDataError for a column whose type cannot be learned.
     """
     fields = [_with_kind(table.column(at), field, label) for at, field in enumerate(table.schema)]
-    return table.cast(pa.schema(fields, metadata=table.schema.metadata))
+    return pa.Table.from_arrays(table.columns, schema=pa.schema(fields, metadata=table.schema.metadata))
 
 
 def _with_kind(column: pa.ChunkedArray, field: pa.Field, label: str | None) -> pa.Field:
@@ -53,7 +53,8 @@ def inferred_kind(column: pa.ChunkedArray, field: pa.Field, label: str | None = 
 
 
 def mostly_distinct(column: pa.ChunkedArray | pa.Array) -> bool:
-    """Whether so many values differ that they cannot be the levels of a set."""
+    """Whether so many texts differ that they cannot be the levels of a set."""
+    column = column.cast(pa.string())
     present = len(column) - column.null_count
     distinct = pc.count_distinct(column, mode="only_valid").as_py()
     return bool(distinct > max(FEW_LEVELS, MOST_DISTINCT_SHARE * present))

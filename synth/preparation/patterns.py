@@ -19,6 +19,9 @@ from synth.preparation.frame import BoolArray, Draw, Frame, IntArray, number_of,
 
 LONGEST = 128
 MOST_LEADS = 4_096
+LEAST_ROOM = 100
+"""Times the values of training: how many a shape should have."""
+_MANY_ROWS = 200
 _MOST_NUMBERS = 2**31
 """Values that the permutation tells apart: products of two of them still fit 63 bits."""
 ALPHABETS = (
@@ -122,7 +125,7 @@ def pattern_of(column: str, array: pa.Array, *, seed: int) -> Pattern | None:
     places_NP = places_of(array.drop_null())
     if places_NP is None:
         return None
-    alphabets = tuple(_alphabet(places_NP[:, at]) for at in range(places_NP.shape[1]))
+    alphabets = _roomy(tuple(_alphabet(place_N) for place_N in places_NP.T), len(places_NP))
     if not any(len(alphabet) > 1 for alphabet in alphabets):
         return None
     leads, count = _leads(places_NP, alphabets, seed)
@@ -143,11 +146,19 @@ def places_of(present: pa.Array) -> ByteArray | None:
 
 
 def _alphabet(place_N: ByteArray) -> str:
-    """The smallest alphabet that has all of a place's characters, or those themselves."""
+    """The smallest alphabet that has all of a place's characters; those themselves where many rows show few of them."""
     seen = {chr(c) for c in np.unique(place_N).tolist()}
-    if len(seen) == 1:
-        return seen.pop()
-    return next((alphabet for alphabet in ALPHABETS if seen <= set(alphabet)), "".join(sorted(seen)))
+    alphabet = next((alphabet for alphabet in ALPHABETS if seen <= set(alphabet)), None)
+    if alphabet is None or len(seen) == 1 or (2 * len(seen) <= len(alphabet) and len(place_N) >= _MANY_ROWS):
+        return "".join(sorted(seen))
+    return alphabet
+
+
+def _roomy(alphabets: tuple[str, ...], values: int) -> tuple[str, ...]:
+    """Digits that all values share are free too where the others leave too few values to make."""
+    if np.prod([float(len(alphabet)) for alphabet in alphabets]) >= LEAST_ROOM * values:
+        return alphabets
+    return tuple(ALPHABETS[0] if alphabet.isdecimal() else alphabet for alphabet in alphabets)
 
 
 def _leads(places_NP: ByteArray, alphabets: tuple[str, ...], seed: int) -> tuple[tuple[int, ...], int]:

@@ -17,11 +17,13 @@ from detectors.errors import IncompatibleArtifactError, UnusableDataError
 from synth.conditions import Condition, Conditions
 from synth.preparation.asking import split_conditions
 from synth.preparation.checks import bounds_of, losses, refuse_unusable
+from synth.preparation.disguise import Disguise
 from synth.preparation.frame import BoolArray, Draw, Rule
 from synth.preparation.kinds import learned_kind, with_kinds
 from synth.preparation.matching import all_fitting
+from synth.preparation.personal import disguises_of, personal_names
 from synth.preparation.plain import Casting, casting_of, from_plain, plain_type, to_plain
-from synth.preparation.rules import rule_document, rule_from
+from synth.preparation.rules import disguise_from, rule_document, rule_from
 from synth.preparation.search import find_rules
 from synth.preparation.settings import PreparationSettings
 
@@ -38,6 +40,7 @@ class Preparation:
         *,
         label: str | None,
         castings: Mapping[str, Casting],
+        disguises: Mapping[str, Disguise],
         rules: tuple[Rule, ...],
         bounds: Mapping[str, tuple[Any, Any]],
         notes: tuple[str, ...],
@@ -48,6 +51,8 @@ class Preparation:
         """The same, every field with a kind."""
         self.label = label
         self.castings = dict(castings)
+        self.disguises = dict(disguises)
+        """Pseudonyms of personal columns; everything after them sees pseudonyms only."""
         self.rules = rules
         """In the order in which columns are brought back."""
         self.bounds = dict(bounds)
@@ -70,16 +75,23 @@ class Preparation:
         source, settings = with_kinds(table, label=label), settings or PreparationSettings()
         castings = {f.name: casting_of(source[f.name], f) for f in source.schema}
         frame = {f.name: to_plain(source[f.name], f, castings[f.name]) for f in source.schema}
-        found = find_rules(frame, source.schema, label=label, seed=seed, settings=settings)
-        notes = (*losses(source, frame, castings), *found.notes)
+        notes = losses(source, frame, castings)
+        personal, looks = personal_names(frame, source.schema)
+        disguises, replaced = disguises_of(
+            frame, source.schema, personal, label=label, seed=seed, least_rows=settings.least_level_rows
+        )
+        frame |= {name: disguise.disguised(frame[name]) for name, disguise in disguises.items()}
+        personal -= disguises.keys()
+        found = find_rules(frame, source.schema, label=label, personal=personal, seed=seed, settings=settings)
         made = cls(
             table.schema,
             source.schema,
             label=label,
             castings=castings,
+            disguises=disguises,
             rules=tuple(found.rules),
             bounds=bounds_of(frame, found.bounded(source.schema)),
-            notes=notes,
+            notes=(*notes, *looks, *replaced, *found.notes),
         )
         if not made.learned_schema.names:
             raise UnusableDataError(
@@ -106,6 +118,7 @@ class Preparation:
         Raises UnusableDataError where a column is absent or of another type than the source's.
         """
         frame = {name: self.plain(table, name) for name in self.kinds.names}
+        frame |= {name: disguise.disguised(frame[name]) for name, disguise in self.disguises.items()}
         arrays: list[pa.Array] = []
         for column in self.kinds:
             rule = self.rule_of.get(column.name)
@@ -162,6 +175,7 @@ class Preparation:
             "kinds": _schema_text(self.kinds),
             "label": self.label,
             "castings": {name: casting.document() for name, casting in self.castings.items()},
+            "disguises": {name: disguise.document() for name, disguise in self.disguises.items()},
             "rules": [rule_document(rule) for rule in self.rules],
             "bounds": {name: list(pair) for name, pair in self.bounds.items()},
             "notes": list(self.notes),
@@ -179,6 +193,7 @@ class Preparation:
             _schema_from(document["kinds"]),
             label=document["label"],
             castings={name: Casting.from_document(part) for name, part in document["castings"].items()},
+            disguises={name: disguise_from(part) for name, part in document["disguises"].items()},
             rules=tuple(rule_from(part) for part in document["rules"]),
             bounds={name: (pair[0], pair[1]) for name, pair in document["bounds"].items()},
             notes=tuple(document["notes"]),

@@ -3,6 +3,8 @@
 from typing import Any
 
 from synth.preparation.constants import Constant
+from synth.preparation.disguise import Disguise
+from synth.preparation.fakes import Fake
 from synth.preparation.frame import Rule
 from synth.preparation.patterns import Pattern
 from synth.preparation.placeholders import Placeholder
@@ -13,10 +15,11 @@ from synth.preparation.relations.ordering import Ordered
 from synth.preparation.relations.steps import Steps
 from synth.preparation.relations.table_of_levels import Lookup
 from synth.preparation.sequences import Sequence
+from synth.preparation.shapes import Shapes
 from synth.preparation.times import SplitTime
 
 RULES: tuple[type[Rule], ...] = (
-    Constant, Sequence, Pattern, Placeholder, SplitTime, TimePart, Formula, Lookup, Steps, Ordered,
+    Constant, Sequence, Pattern, Shapes, Fake, Placeholder, SplitTime, TimePart, Formula, Lookup, Steps, Ordered,
 )  # fmt: skip
 
 
@@ -32,7 +35,12 @@ def rule_from(document: dict[str, Any]) -> Rule:
     return classes[document["rule"]](**values)
 
 
+def disguise_from(document: dict[str, Any]) -> Disguise:
+    """The pseudonyms that `Disguise.document` described."""
+    return Disguise(**{name: _tupled(value) for name, value in document.items()})
+
+
 def _tupled(value: Any) -> Any:
     if isinstance(value, dict):
-        return Grid(**value)
+        return rule_from(value) if "rule" in value else Grid(**value)
     return tuple(_tupled(part) for part in value) if isinstance(value, list) else value

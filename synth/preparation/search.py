@@ -9,7 +9,8 @@ from detectors.columns import Kind, kind_of
 from synth.preparation.constants import constant_of
 from synth.preparation.frame import Rule
 from synth.preparation.identifiers import identifier_rule, is_identifier
-from synth.preparation.placeholders import placeholder_of
+from synth.preparation.personal import fake_rule
+from synth.preparation.placeholders import Placeholder, placeholder_of
 from synth.preparation.plain import DAY_NANOSECONDS, is_moment, unit_nanoseconds, value_type
 from synth.preparation.relations.find import find_relations
 from synth.preparation.settings import PreparationSettings
@@ -31,13 +32,24 @@ class Found:
 
 
 def find_rules(
-    frame: Mapping[str, pa.Array], schema: pa.Schema, *, label: str | None, seed: int, settings: PreparationSettings
+    frame: Mapping[str, pa.Array],
+    schema: pa.Schema,
+    *,
+    label: str | None,
+    personal: set[str],
+    seed: int,
+    settings: PreparationSettings,
 ) -> Found:
-    """A rule for every column that is not learned as it is; what was found, in words."""
+    """A rule for every column that is not learned as it is; what was found, in words. `personal` columns are faked."""
     found = Found()
     left = {}
     for column in schema:
-        rule = None if column.name == label else _lone_rule(column, frame[column.name], label, seed, settings, found)
+        array, rule = frame[column.name], None
+        if column.name in personal and array.type == pa.string() and column.name != label and len(array.drop_null()):
+            rule = fake_rule(column.name, array, seed=seed, least_rows=settings.least_level_rows)
+            found.notes.append(f"{column.name}: personal; faked, never learned")
+        elif column.name != label:
+            rule = _lone_rule(column, array, label, seed, settings, found)
         if rule is None:
             left[column.name] = column
         else:
@@ -64,8 +76,11 @@ def _lone_rule(
         found.notes.append(f"{column.name}: {value}; written as it is")
         return constant
     if is_identifier(column, array, label=label):
-        found.notes.append(f"{column.name}: names rows; replaced by new identifiers, never learned")
-        return identifier_rule(column, array, seed=seed, least_rows=settings.least_level_rows)
+        rule = identifier_rule(column, array, seed=seed, least_rows=settings.least_level_rows)
+        text = isinstance(rule, Placeholder)
+        what = "free text; replaced by placeholder words" if text else "names rows; replaced by new identifiers"
+        found.notes.append(f"{column.name}: {what}, never learned")
+        return rule
     if kind_of(column) is Kind.TEXT and array.type == pa.string():
         found.notes.append(f"{column.name}: free text; replaced by placeholder words, never learned")
         return placeholder_of(column.name, array, least_rows=settings.least_level_rows)

@@ -18,7 +18,9 @@ def find_time_parts(graph: Graph) -> None:
         for column in graph.free(list(graph.fields)):
             if column == source or not graph.may(column, (source,)) or graph.codes(column)[1] < 2:
                 continue
-            for part in sorted(PARTS, key=lambda p: len(np.unique(parts[p][graph.screened]))):
+            dated = column in graph.moments
+            among = ("date",) if dated else PARTS
+            for part in sorted(among, key=lambda p: len(np.unique(parts[p][graph.screened]))):
                 rule = _rule(graph, source, column, part, steps, parts[part])
                 if rule is not None:
                     graph.accept(rule)
