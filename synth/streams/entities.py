@@ -1,0 +1,126 @@
+"""One row for each entity of a stream: its own columns, when it is seen and how often, what it tends to do.
+
+A row model learns this table; each of its draws is an entity whose events are then drawn one after another. Its columns
+fix the whole of a history that the steps must add up to: first and last moment, number of events, means of its numbers.
+
+Shape legend: N events, K keys, E entities drawn.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from detectors.columns import Kind, kind_of
+from synth.codec.levels import OTHER
+from synth.streams.clock import DAY_US, second_of_day, whole_ticks
+from synth.streams.fields import integer_column, number_column, numbers_of, renamed, table_of
+from synth.streams.histories import FloatArray, Histories, Int64Array, codes
+from synth.streams.layout import StreamLayout, values_of
+
+FIRST_DAY, FIRST_SECOND, EVENTS, REACH = "first_day", "first_second", "events", "reach"
+LEAST_LEVEL_KEYS = 5
+"""As `CodecSettings.least_rows`, of the table of entities."""
+
+
+def own_column(name: str) -> str:
+    """What a column of the source is called where the entity has one value of it."""
+    return f"own:{name}"
+
+
+def level_column(name: str) -> str:
+    """What the mean of a column over an entity's events is called."""
+    return f"level:{name}"
+
+
+def habit_column(name: str) -> str:
+    """What the most frequent level of a column over an entity's events is called."""
+    return f"habit:{name}"
+
+
+def distinct_column(name: str) -> str:
+    """What the number of different references is called."""
+    return f"distinct:{name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lives:
+    """When entities are seen, and how often."""
+
+    first_us_E: Int64Array
+    span_us_E: Int64Array
+    count_E: Int64Array
+
+
+def entity_table(
+    histories: Histories, layout: StreamLayout, own: pa.Table, distinct: Mapping[str, FloatArray]
+) -> pa.Table:
+    """The table, one row a key, (K rows); `distinct` is the mean number of references in a piece of each key."""
+    table = histories.table
+    columns = [(renamed(own.schema.field(name), own_column(name)), own[name]) for name in layout.own]
+    first_K = histories.first_us_K
+    columns += [
+        integer_column(FIRST_DAY, first_K // DAY_US - layout.begin_us // DAY_US),
+        number_column(FIRST_SECOND, second_of_day(first_K)),
+        integer_column(EVENTS, histories.count_K),
+        number_column(REACH, _reach(histories, layout)),
+    ]
+    for name, level in layout.levels:
+        values_N = values_of(table[name], level)
+        columns.append(number_column(level_column(name), means(values_N, histories.key_N, histories.keys)))
+    for name in layout.habits:
+        habit = table[name].take(pa.array(_habit_places(histories, name)))
+        columns.append((renamed(table.schema.field(name), habit_column(name)), habit))
+    columns = [(field, shared(field, values)) for field, values in columns]
+    columns += [integer_column(distinct_column(name), np.round(count_K)) for name, count_K in distinct.items()]
+    return table_of(columns)
+
+
+def lives_of(entities: pa.Table, layout: StreamLayout) -> Lives:
+    """When drawn entities are seen: within the time of the source, in whole ticks."""
+    count_E = np.maximum(np.round(numbers_of(entities, EVENTS, missing=1.0)), 1).astype(np.int64)
+    day_E = layout.begin_us // DAY_US + np.round(numbers_of(entities, FIRST_DAY, missing=0.0))
+    first_E = whole_ticks(day_E * DAY_US + numbers_of(entities, FIRST_SECOND, missing=0.0) * 1e6, layout.tick_us)
+    first_E = np.clip(first_E, layout.begin_us, layout.end_us)
+    room_E = (layout.end_us - first_E) // layout.tick_us
+    share_E = 1.0 / (1.0 + np.exp(-numbers_of(entities, REACH, missing=-np.inf)))
+    span_E = np.clip(np.round(share_E * (room_E + 1) - 0.5), 0, room_E).astype(np.int64) * layout.tick_us
+    return Lives(first_us_E=first_E, span_us_E=np.where(count_E > 1, span_E, 0), count_E=count_E)
+
+
+def means(values_N: FloatArray, key_N: Int64Array, keys: int) -> FloatArray:
+    """Each key's mean, (K,); NaN where all values are missing."""
+    present_N = np.isfinite(values_N)
+    count_K = np.bincount(key_N[present_N], minlength=keys)
+    total_K = np.bincount(key_N[present_N], weights=values_N[present_N], minlength=keys)
+    return np.divide(total_K, count_K, out=np.full(keys, np.nan), where=count_K > 0)
+
+
+def _reach(histories: Histories, layout: StreamLayout) -> FloatArray:
+    """The log odds of the share of the time left that an entity is seen for: fine near nothing and near all of it."""
+    room_K = (layout.end_us - histories.first_us_K) / layout.tick_us + 1.0
+    share_K = ((histories.last_us_K - histories.first_us_K) / layout.tick_us + 0.5) / room_K
+    return np.where(histories.count_K > 1, np.log(share_K) - np.log1p(-share_K), np.nan)
+
+
+def _habit_places(histories: Histories, name: str) -> Int64Array:
+    """Of each key an event with its most frequent level, the first such level of equally frequent ones; (K,)."""
+    code_N = codes(histories.table[name])
+    pair_N = histories.key_N * (int(code_N.max()) + 1) + code_N
+    _, place_P, count_P = np.unique(pair_N, return_index=True, return_counts=True)
+    order_P = np.lexsort((pair_N[place_P], -count_P, histories.key_N[place_P]))
+    best_P = order_P[np.diff(histories.key_N[place_P[order_P]], prepend=-1) != 0]
+    return np.asarray(place_P[best_P], dtype=np.int64)
+
+
+def shared(field: pa.Field, values: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    """A column of names without those that too few keys have: the model of entities would merge them, and the model of
+    events must know the names that it is given."""
+    if kind_of(field) is not Kind.CATEGORICAL:
+        return values
+    counted = pc.value_counts(values)
+    common = counted.field("values").filter(pc.greater_equal(counted.field("counts"), LEAST_LEVEL_KEYS))
+    other = pa.scalar(OTHER if pa.types.is_string(values.type) else None, values.type)
+    return pc.if_else(pc.or_(pc.is_null(values), pc.is_in(values, value_set=common)), values, other)

@@ -1,0 +1,185 @@
+"""Draws the events of many entities at once: all take their first step together, then those that go on the next.
+
+Pieces are ordered by their number of steps, so that those that go on are always the first ones of every array.
+
+Shape legend: S pieces, A of them that go on (the first A), R rows drawn in all.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from synth.base import Generator
+from synth.conditions import Conditions
+from synth.streams.clock import Steps, moments_of, whole_ticks
+from synth.streams.entities import distinct_column, level_column
+from synth.streams.events import DAYS, GAP, SECOND, Known, before_column, rank_column, seen_of_entities
+from synth.streams.fields import numbers_of, renamed, table_of
+from synth.streams.histories import BoolArray, FloatArray, Int64Array
+from synth.streams.layout import StreamLayout, values_of
+from synth.streams.pieces import Plan
+from synth.streams.pools import LevelPool
+from synth.streams.recency import NEW, RecentLevels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnEvents:
+    """Events in the order they were drawn."""
+
+    table: pa.Table
+    """What the row model drew, without what it was given."""
+    time_us_R: Int64Array
+    entity_R: Int64Array
+    position_R: Int64Array
+    """Events of the entity before."""
+    references: Mapping[str, Int64Array]
+    """The level of each reference."""
+
+
+@dataclass(slots=True)
+class _Going:
+    """Where all pieces stand."""
+
+    before_us_S: Int64Array
+    last_gap_us_S: FloatArray
+    means: dict[str, FloatArray]
+    """What the numbers of each piece average."""
+    off: dict[str, FloatArray]
+    """By how much the numbers so far were above that, summed."""
+    recent: dict[str, RecentLevels]
+    seeds: dict[str, Int64Array]
+    previous: pa.Table | None
+
+
+class Stepper:
+    """Draws the events of a plan."""
+
+    def __init__(
+        self,
+        layout: StreamLayout,
+        model: Generator,
+        pools: Mapping[str, LevelPool],
+        ranges: Mapping[str, tuple[float, float]],
+    ) -> None:
+        self.layout, self.model, self.pools, self.ranges = layout, model, pools, ranges
+
+    def draw(self, plan: Plan, entities: pa.Table, *, seed: int, first_row: int) -> DrawnEvents:
+        """Every step of every piece; `entities` has a row for each entity of the plan."""
+        rng = np.random.default_rng([seed, 1])
+        table = entities.take(pa.array(plan.entity_S))
+        going = self._start(plan, entities, rng)
+        parts: list[tuple[pa.Table, Int64Array, dict[str, Int64Array]]] = []
+        counts: list[int] = []
+        for step in range(int(plan.stop_S.max(initial=0))):
+            active = int(np.searchsorted(-plan.stop_S, -step, side="left"))
+            given = self._known(plan, table, going, step, active).table(self.layout)
+            drawn = self.model.sample(
+                active,
+                seed=int(np.random.SeedSequence([seed, 2, step]).generate_state(1)[0]),
+                conditions=Conditions(given=given),
+                first_row=first_row + sum(counts),
+            ).select([name for name in self.model.schema.names if name not in given.column_names])
+            time_us_A = self._moments(plan, going, drawn, step, rng)
+            parts.append((drawn, time_us_A, self._go_on(going, drawn, time_us_A, rng, first=step == 0)))
+            counts.append(active)
+        return self._together(plan, parts, counts)
+
+    def _start(self, plan: Plan, entities: pa.Table, rng: np.random.Generator) -> _Going:
+        pieces = len(plan.entity_S)
+        return _Going(
+            before_us_S=whole_ticks(plan.first_us_S, self.layout.tick_us),
+            last_gap_us_S=np.full(pieces, np.nan),
+            means={name: numbers_of(entities, level_column(name))[plan.entity_S] for name, _ in self.layout.levels},
+            off={name: np.zeros(pieces) for name, _ in self.layout.levels},
+            recent={name: RecentLevels(pieces) for name in self.pools},
+            seeds={name: pool.seeds(entities.num_rows, rng)[plan.entity_S] for name, pool in self.pools.items()},
+            previous=None,
+        )
+
+    def _known(self, plan: Plan, table: pa.Table, going: _Going, step: int, active: int) -> Known:
+        table = table.slice(0, active)
+        left_A = plan.count_S[:active] - step
+        previous = self._missing(active) if going.previous is None else going.previous.slice(0, active)
+        return Known(
+            entity=seen_of_entities(table, self.layout),
+            previous=previous,
+            position_N=plan.offset_S[:active] + step,
+            left_N=left_A,
+            first_N=np.full(active, step == 0),
+            before_us_N=going.before_us_S[:active],
+            last_us_N=plan.last_us_S[:active],
+            last_gap_us_N=going.last_gap_us_S[:active],
+            levels={name: self._left_mean(name, going, left_A) for name in going.means},
+            unseen={
+                name: np.maximum(numbers_of(table, distinct_column(name)) - recent.distinct_E[:active], 0.0)
+                for name, recent in going.recent.items()
+            },
+        )
+
+    def _left_mean(self, name: str, going: _Going, left_A: Int64Array) -> FloatArray:
+        """The mean of what is left, within the range of the values themselves."""
+        mean_A, off_A = going.means[name][: len(left_A)], going.off[name][: len(left_A)]
+        return np.clip(mean_A - off_A / left_A, *self.ranges[name])
+
+    def _missing(self, rows: int) -> pa.Table:
+        """The event before first events."""
+        schema = self.model.schema
+        names = [*self.layout.events, *map(rank_column, self.pools)]
+        fields = [renamed(schema.field(name), before_column(name)) for name in names]
+        return table_of((field, pa.nulls(rows, field.type)) for field in fields)
+
+    def _moments(self, plan: Plan, going: _Going, drawn: pa.Table, step: int, rng: np.random.Generator) -> Int64Array:
+        """When the events happen: where the step drawn leads; within what is left where it leads beyond the end."""
+        active = drawn.num_rows
+        before_A, last_A = going.before_us_S[:active], plan.last_us_S[:active]
+        if step == 0:
+            return before_A
+        steps = Steps(days_N=numbers_of(drawn, DAYS), second_N=numbers_of(drawn, SECOND), gap_N=numbers_of(drawn, GAP))
+        time_A, useful_A = moments_of(before_A, steps, tick_us=self.layout.tick_us)
+        useful_A &= time_A <= last_A
+        share_A = _first_of(plan.count_S[:active] - step, rng)
+        even_A = whole_ticks(before_A + (last_A - before_A) * share_A, self.layout.tick_us)
+        return np.clip(np.where(useful_A, time_A, even_A), before_A, np.maximum(last_A, before_A))
+
+    def _go_on(
+        self, going: _Going, drawn: pa.Table, time_us_A: Int64Array, rng: np.random.Generator, *, first: bool
+    ) -> dict[str, Int64Array]:
+        """Take the step; the levels of its references."""
+        active, names = drawn.num_rows, [*self.layout.events, *map(rank_column, self.pools)]
+        if not first:
+            going.last_gap_us_S[:active] = time_us_A - going.before_us_S[:active]
+        going.before_us_S[:active] = time_us_A
+        going.previous = table_of((renamed(drawn.schema.field(n), before_column(n)), drawn[n]) for n in names)
+        for name, level in self.layout.levels:
+            going.off[name][:active] += np.nan_to_num(values_of(drawn[name], level) - going.means[name][:active])
+        return {name: self._referred(name, going, drawn, rng) for name in self.pools}
+
+    def _referred(self, name: str, going: _Going, drawn: pa.Table, rng: np.random.Generator) -> Int64Array:
+        recent = going.recent[name]
+        level_A = recent.recalled(numbers_of(drawn, rank_column(name)))
+        new_A: BoolArray = level_A == NEW
+        near_A = going.seeds[name][: drawn.num_rows][new_A]
+        level_A[new_A] = self.pools[name].new(near_A, recent.recent_ES[: drawn.num_rows][new_A], rng)
+        recent.use(level_A)
+        return level_A
+
+    def _together(
+        self, plan: Plan, parts: list[tuple[pa.Table, Int64Array, dict[str, Int64Array]]], counts: list[int]
+    ) -> DrawnEvents:
+        piece_R = np.concatenate([np.arange(count) for count in counts])
+        step_R = np.repeat(np.arange(len(counts)), counts)
+        return DrawnEvents(
+            table=pa.concat_tables([table for table, _, _ in parts]),
+            time_us_R=np.concatenate([time_us_A for _, time_us_A, _ in parts]),
+            entity_R=plan.entity_S[piece_R],
+            position_R=plan.offset_S[piece_R] + step_R,
+            references={name: np.concatenate([found[name] for _, _, found in parts]) for name in self.pools},
+        )
+
+
+def _first_of(moments_A: Int64Array, rng: np.random.Generator) -> FloatArray:
+    """The least of so many uniform draws, the last of which is the end itself."""
+    share_A = 1.0 - rng.random(len(moments_A)) ** (1.0 / np.maximum(moments_A - 1, 1))
+    return np.where(moments_A <= 1, 1.0, share_A)
