@@ -34,6 +34,8 @@ class RecordMaker:
     rows_per_record: int = 1
     partitions: int = 1
     """Of the topic: needed where several keyed rows share a record."""
+    headers: tuple[tuple[str, bytes], ...] = ()
+    """Of every record."""
 
     def with_encode(self, encode: Encode) -> "RecordMaker":
         """The same, writing values another way."""
@@ -49,7 +51,7 @@ class RecordMaker:
         values = self.encode(pa.Table.from_batches([batch]), self.rows_per_record)
         for index, value in enumerate(values):
             last = min((index + 1) * self.rows_per_record, batch.num_rows) - 1
-            yield OutRecord(self.topic, value, key=keys[last], timestamp_ms=stamps[last])
+            yield OutRecord(self.topic, value, key=keys[last], headers=self.headers, timestamp_ms=stamps[last])
 
     def _grouped(self, batch: pa.RecordBatch, key: str) -> Iterator[OutRecord]:
         """Rows of one record share a partition, so that a key's rows stay in one."""
@@ -59,7 +61,8 @@ class RecordMaker:
             stamps = self._stamps(rows)
             for index, value in enumerate(self.encode(pa.Table.from_batches([rows]), self.rows_per_record)):
                 last = min((index + 1) * self.rows_per_record, rows.num_rows) - 1
-                yield OutRecord(self.topic, value, partition=int(number), timestamp_ms=stamps[last])
+                stamp = stamps[last]
+                yield OutRecord(self.topic, value, partition=int(number), headers=self.headers, timestamp_ms=stamp)
 
     def _stamps(self, batch: pa.RecordBatch) -> list[int | None]:
         if self.time is None or self.stamp is Stamp.SENT:

@@ -27,6 +27,7 @@ COMMANDS = (
     "backtest",
     "evaluate",
     "models",
+    "synth",
     "score",
     "status",
     "alerts",

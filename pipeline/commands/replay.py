@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from pipeline.pacing import Pace
     from pipeline.records import Encode, RecordMaker
     from pipeline.replay import Replayed
+    from pipeline.synthesis.events import DatasetEvents
+
+
+SYNTHETIC_HEADERS = (("origin", b"synthetic"),)
+"""Of every record of rows that were made, so that whoever finds it can tell."""
 
 
 class Format(StrEnum):
@@ -35,7 +40,9 @@ def register(app: typer.Typer) -> None:
 
 
 def replay(
-    file: Annotated[Path, typer.Argument(help="A .parquet or .csv file of events, oldest first.")],
+    file: Annotated[
+        Path, typer.Argument(help="A .parquet or .csv file of events, oldest first; a dataset's id with --synthetic.")
+    ],
     topic: Annotated[str | None, typer.Option(help="Topic to fill; the stream's own by default.")] = None,
     stream: Annotated[str | None, typer.Option(help="Stream whose spec says how events are written.")] = None,
     rate: Annotated[float | None, typer.Option(help="Events per second.")] = None,
@@ -47,9 +54,17 @@ def replay(
     rows_per_record: Annotated[int, typer.Option(min=1, help="Rows of one Arrow record.")] = 1,
     limit: Annotated[int | None, typer.Option(min=0, help="Stop after so many events.")] = None,
     partitions: Annotated[int, typer.Option(min=1, help="Of the topic, where it does not exist yet.")] = 1,
+    synthetic: Annotated[
+        bool, typer.Option("--synthetic", help="Play a synthetic dataset, in order of time, into --topic.")
+    ] = False,
+    allow_synthetic: Annotated[
+        bool, typer.Option("--allow-synthetic", help="Take a file of synthetic rows too; needs --topic.")
+    ] = False,
     config: Annotated[Path | None, typer.Option(help="Settings file; eddyline.yaml by default.")] = None,
 ) -> None:
     """Send a file's events to a topic, as fast as possible unless --rate or --speed says otherwise.
+
+    Synthetic rows never go into a topic that a stream reads its real events from.
 
     Example: eddyline replay payments.parquet --stream payments --speed 60x
     """
@@ -63,18 +78,22 @@ def replay(
 
     pace = Pace.of_text(rate=rate, speed=speed)
     context = load(config)
+    if synthetic or allow_synthetic:
+        _refuse_real_topic(context, topic)
     spec = _spec(context, stream, topic)
     name = topic or (spec.topic if spec is not None else None)
     if name is None:
         raise ConfigError("where to? Name a topic with --topic, or a stream with --stream")
-    opened = EventFile.open(file, spec)
+    opened = _opened(context, file, spec, time, dataset=synthetic, allow_synthetic=allow_synthetic)
+    own_key, own_time = (None, None) if isinstance(opened, EventFile) else (opened.key, opened.time)
     broker = context.broker()
     maker = RecordMaker(
         topic=name,
         encode=_encoder(spec, format),
-        key=key or (spec.column_with(Role.KEY) if spec is not None else None),
-        time=time or (spec.column_with(Role.TIME) if spec is not None else None),
+        key=key or (spec.column_with(Role.KEY) if spec is not None else own_key),
+        time=time or (spec.column_with(Role.TIME) if spec is not None else own_time),
         stamp=stamp,
+        headers=SYNTHETIC_HEADERS if synthetic or allow_synthetic else (),
         rows_per_record=rows_per_record,
         partitions=_ensure_topic(broker, name, partitions, context.settings.kafka.replication_factor),
     )
@@ -92,6 +111,34 @@ def replay(
         f"next: {known}`eddyline archive {follow}` keeps the events, `eddyline train {follow}` learns from them",
         soft_wrap=True,
     )
+
+
+def _refuse_real_topic(context: "Context", topic: str | None) -> None:
+    """Raise ConfigError unless synthetic rows go into a topic of their own."""
+    if topic is None:
+        raise ConfigError("synthetic rows need a topic of their own: name one with --topic")
+    read_from = {
+        spec.topic: name for name in context.specs for spec in (context.specs[name], context.stated_spec(name))
+    }
+    if topic in read_from:
+        raise ConfigError(
+            f"the topic {topic} holds the real events of stream {read_from[topic]!r}: synthetic rows would be archived "
+            "and learned from as real; name another --topic"
+        )
+
+
+def _opened(
+    context: "Context", file: Path, spec: "StreamSpec | None", time: str | None, *, dataset: bool, allow_synthetic: bool
+) -> "EventFile | DatasetEvents":
+    """The events to send: of a file, or of a synthetic dataset."""
+    if not dataset:
+        from pipeline.event_files import EventFile
+
+        return EventFile.open(file, spec, allow_synthetic=allow_synthetic)
+    from pipeline.synthesis.events import DatasetEvents
+
+    entry = context.catalogue().dataset(str(file))
+    return DatasetEvents.open(context.lake(), entry.stream, entry.dataset_id, spec=spec, time=time)
 
 
 def _spec(context: "Context", stream: str | None, topic: str | None) -> "StreamSpec | None":
@@ -130,7 +177,12 @@ def _ensure_topic(broker: "Broker", topic: str, partitions: int, replication_fac
 
 
 def _run(
-    opened: "EventFile", limit: int | None, maker: "RecordMaker", broker: "Broker", pace: "Pace", console: "Console"
+    opened: "EventFile | DatasetEvents",
+    limit: int | None,
+    maker: "RecordMaker",
+    broker: "Broker",
+    pace: "Pace",
+    console: "Console",
 ) -> "Replayed":
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

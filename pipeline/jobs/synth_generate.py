@@ -182,6 +182,7 @@ class _Run:
             made=own,
             for_fidelity=for_fidelity,
             label=self.bundle.label,
+            conditions=self.maker.conditions,
             seed=request.seed,
         )
 

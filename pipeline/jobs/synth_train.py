@@ -17,8 +17,9 @@ from pipeline.errors import ConfigError
 from pipeline.synthesis.generator_store import GeneratorBundle, GeneratorStore
 from pipeline.synthesis.manifest import library_versions
 from pipeline.synthesis.models import new_generator
+from pipeline.synthesis.quality import HeldOutQuality, held_out_quality
 from pipeline.synthesis.source import SourceRows
-from pipeline.synthesis.split import halves
+from pipeline.synthesis.split import Halves, halves
 
 if TYPE_CHECKING:
     from synth.base import FitReport
@@ -39,7 +40,6 @@ class SynthTrainOptions:
     """What a person may ask of one training; with the source's rows, all that its result depends on."""
 
     model: str = "autoregressive"
-    label: str | None = None
     seed: int = 0
     budget_seconds: float = 300.0
     device: str = "cpu"
@@ -51,6 +51,7 @@ class SynthTrained:
 
     bundle: GeneratorBundle
     report: "FitReport"
+    quality: HeldOutQuality | None
     train_rows: int
     held_out_rows: int
 
@@ -77,16 +78,18 @@ def synth_train(
     key = checkpoint_key(source, options, generator.version)
     checkpoint = store.checkpoint(key)
     try:
-        fitted = generator.fit(parts.train, label=options.label, progress=report, checkpoint=checkpoint)
+        fitted = generator.fit(parts.train, label=source.label, progress=report, checkpoint=checkpoint)
     except UnusableDataError as error:
         raise ConfigError(f"{stream} cannot be learned from: {error}") from error
+    report(1.0, "measuring on rows held back")
+    quality = held_out_quality(generator, parts.held_out, seed=options.seed)
     bundle = store.save(
         stream=stream,
         generator=generator,
-        label=options.label,
+        label=source.label,
         source=source.document,
         created_ms=clock.now_ms(),
-        facts=_facts(options, fitted, parts.train.num_rows, parts.held_out.num_rows),
+        facts=_facts(options, fitted, parts, quality),
     )
     catalogue.add_generator(
         GeneratorEntry(
@@ -100,23 +103,35 @@ def synth_train(
     )
     checkpoint.clear()
     return SynthTrained(
-        bundle=bundle, report=fitted, train_rows=parts.train.num_rows, held_out_rows=parts.held_out.num_rows
+        bundle=bundle,
+        report=fitted,
+        quality=quality,
+        train_rows=parts.train.num_rows,
+        held_out_rows=parts.held_out.num_rows,
     )
 
 
 def checkpoint_key(source: SourceRows, options: SynthTrainOptions, version: int) -> str:
     """Names the checkpoint of one training: what its result depends on, hashed."""
-    asked = {"source": source.document["fingerprint"], "options": asdict(options), "version": version}
+    asked = {
+        "source": source.document["fingerprint"],
+        "label": source.label,
+        "options": asdict(options),
+        "version": version,
+    }
     return hashlib.sha256(canonical(asked)).hexdigest()[:ID_LENGTH]
 
 
-def _facts(options: SynthTrainOptions, fitted: "FitReport", train_rows: int, held_out_rows: int) -> dict[str, Any]:
+def _facts(
+    options: SynthTrainOptions, fitted: "FitReport", parts: Halves, quality: HeldOutQuality | None
+) -> dict[str, Any]:
     return {
         "model": options.model,
         "options": asdict(options),
         "fit": asdict(fitted),
-        "train_rows": train_rows,
-        "held_out_rows": held_out_rows,
+        "quality": quality.document() if quality is not None else None,
+        "train_rows": parts.train.num_rows,
+        "held_out_rows": parts.held_out.num_rows,
         "split_seed": options.seed,
         "libraries": library_versions(),
     }

@@ -23,6 +23,8 @@ class Roles:
     label: str | None = None
     key: str | None = None
     time: str | None = None
+    label_is_default: bool = False
+    """Whether nobody asked for this label: then one that cannot be learned is left alone instead of refused."""
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
@@ -51,8 +53,7 @@ class Roles:
 def described(table: pa.Table, roles: Roles, *, guess_personal: bool) -> pa.Table:
     """The table with a kind on every field, the roles stated, and those of columns that look as if about people.
 
-    Raises ConfigError for a role that names no column, times that are none, a label without values, a column type that
-    nothing could learn.
+    Raises ConfigError for a role that names no column, times that are none, a column type that nothing could learn.
     """
     reserved = [name for name in table.column_names if name.startswith(TRUTH_PREFIX)]
     if reserved:
@@ -65,8 +66,19 @@ def described(table: pa.Table, roles: Roles, *, guess_personal: bool) -> pa.Tabl
     if roles.time is not None and kind_of(table.schema.field(roles.time)) is not Kind.TIME:
         found = table.schema.field(roles.time).type
         raise ConfigError(f"--time {roles.time}: its values are no times ({found}); name another column")
-    _check_label(table, roles.label)
     return _with_personal(table) if guess_personal else table
+
+
+def usable_label(table: pa.Table, roles: Roles) -> str | None:
+    """The label, if it is one: every row has it, and not all the same. Raises ConfigError where a person named one that
+    is not."""
+    try:
+        _check_label(table, roles.label)
+    except ConfigError:
+        if not roles.label_is_default:
+            raise
+        return None
+    return roles.label
 
 
 def _check_label(table: pa.Table, label: str | None) -> None:

@@ -4,13 +4,18 @@ What cannot be measured does not pass.
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
 from detectors.errors import DetectorError
 from pipeline.synthesis.comparable import Comparable
+from pipeline.synthesis.sequences import sequences_of
 from pipeline.synthesis.split import Halves
+from synth.conditions import Conditions
+
+if TYPE_CHECKING:
+    from synth.fidelity import Fidelity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,57 +33,77 @@ class Evidence:
     """What the gates look at."""
 
     real: Halves
-    """All rows learned from, and those held out."""
-    compared: Comparable
-    """Those of them that the rows for fidelity are to be like."""
+    """Rows learned from, and those held out."""
     made: pa.Table
-    """The dataset's own rows, without injected anomalies: for privacy, and for fidelity where they can be compared."""
+    """The dataset's own rows, without injected anomalies."""
     for_fidelity: pa.Table
-    """Rows to measure fidelity by: the dataset's own, or some of the same generator without conditions."""
+    """Rows to measure fidelity by: the dataset's own with more of the same request where they are few, or rows of the
+    same generator without conditions where `compared` says so."""
+    compared: Comparable
+    conditions: Conditions
     label: str | None
     seed: int
 
 
 class Judge(Protocol):
-    """Measures and decides; a parameter, so that a job is tested without an hour of measuring."""
+    """Measures and decides; a parameter, so that a job is tested without minutes of measuring."""
 
     def __call__(self, evidence: Evidence) -> Judged:
-        """The verdict. Must not raise for data that cannot be measured: that is a verdict too."""
+        """The verdict. Rows that cannot be measured are a verdict too, and no error."""
 
 
 def judge(evidence: Evidence) -> Judged:
     """Measure fidelity and privacy and decide by the usual thresholds."""
     # Imported late: measuring brings scikit-learn.
-    from synth import fidelity, privacy
+    from synth import privacy
     from synth.gates import Thresholds, decide
 
-    thresholds = Thresholds()
-    compared = evidence.compared.halves
+    thresholds, real = Thresholds(), evidence.real
     try:
-        likeness = fidelity.measure(
-            compared.train, compared.held_out, evidence.for_fidelity, label=evidence.label, seed=evidence.seed
-        )
-        safety = privacy.measure(evidence.real.train, evidence.real.held_out, evidence.made, seed=evidence.seed)
+        likeness = _fidelity(evidence)
+        safety = privacy.measure(real.train, real.held_out, evidence.made, label=evidence.label, seed=evidence.seed)
+        broken = _conditions_broken(evidence)
     except DetectorError as error:
         reason = f"the gates could not be measured, so nothing is published: {error}"
-        return Judged(passed=False, reasons=(reason,), document=_unmeasured(evidence, reason))
+        document = {"passed": False, "reasons": [reason], "compared": evidence.compared.said}
+        return Judged(passed=False, reasons=(reason,), document=document)
     verdict = decide(likeness, safety, thresholds)
+    reasons = (*verdict.reasons, *broken)
     document = {
-        "passed": verdict.passed,
-        "reasons": list(verdict.reasons),
+        "passed": not reasons and verdict.passed,
+        "reasons": list(reasons),
         "compared": evidence.compared.said,
-        "rows": {
-            "made": evidence.made.num_rows,
-            "for_fidelity": evidence.for_fidelity.num_rows,
-            "learned_from": compared.train.num_rows,
-            "held_out": compared.held_out.num_rows,
-        },
+        "rows": {"own": evidence.made.num_rows, "for_fidelity": evidence.for_fidelity.num_rows},
         "thresholds": thresholds.document(),
+        "verdict": verdict.document(),
         "fidelity": likeness.document(),
         "privacy": safety.document(),
     }
-    return Judged(passed=verdict.passed, reasons=tuple(verdict.reasons), document=document)
+    return Judged(passed=not reasons and verdict.passed, reasons=reasons, document=document)
 
 
-def _unmeasured(evidence: Evidence, reason: str) -> dict[str, Any]:
-    return {"passed": False, "reasons": [reason], "compared": evidence.compared.said}
+def _fidelity(evidence: Evidence) -> "Fidelity":
+    from synth.fidelity import measure
+
+    real = evidence.real
+    return measure(
+        real.train,
+        real.held_out,
+        evidence.for_fidelity,
+        label=evidence.label,
+        seed=evidence.seed,
+        conditions=evidence.conditions if evidence.compared.conditioned else None,
+        sequences=sequences_of(real, evidence.for_fidelity, seed=evidence.seed),
+    )
+
+
+def _conditions_broken(evidence: Evidence) -> tuple[str, ...]:
+    """Whether a row of the dataset does not meet what was asked, where fidelity was measured without conditions."""
+    from synth.fidelity import matching
+
+    where = Conditions(where=evidence.conditions.where)
+    if where.empty or evidence.compared.conditioned:
+        return ()
+    met = matching(evidence.made, where).num_rows
+    wrong = evidence.made.num_rows - met
+    return (f"{wrong:,} of {evidence.made.num_rows:,} rows do not meet the conditions",) if wrong else ()

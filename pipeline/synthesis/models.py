@@ -24,21 +24,29 @@ def new_generator(
     # Imported late: generators bring torch.
     from synth.registry import generator_class
 
-    try:
-        rows = generator_class(name)
-    except KeyError as error:
-        raise ConfigError(f"--model: {error.args[0]}") from error
+    check_model(name)
+    rows = generator_class(name)
     if not is_keyed_stream(schema):
         return rows(seed=seed, time_budget_seconds=budget_seconds, device=device)
-    from synth.streams import StreamGenerator
+    from synth.streams.generator import StreamGenerator
 
     return StreamGenerator(seed=seed, time_budget_seconds=budget_seconds, device=device, row_model=rows)
+
+
+def check_model(name: str) -> None:
+    """Raise ConfigError for a model that there is not, naming those there are."""
+    from synth.registry import generator_class
+
+    try:
+        generator_class(name)
+    except KeyError as error:
+        raise ConfigError(f"--model: {error.args[0]}") from error
 
 
 def class_named(name: str) -> "type[Generator]":
     """The class whose state a bundle holds. Raises KeyError for one that this version does not have."""
     if name == STREAM:
-        from synth.streams import StreamGenerator
+        from synth.streams.generator import StreamGenerator
 
         return StreamGenerator
     from synth.registry import generator_class

@@ -20,7 +20,7 @@ from pipeline.event_files import EventFile, conform
 from pipeline.jobs.row_sample import RowSample
 from pipeline.lake.lake import Lake
 from pipeline.lake.reader import ArchiveReader, footer_of, row_groups
-from pipeline.synthesis.columns import Roles, described
+from pipeline.synthesis.columns import Roles, described, usable_label
 from pipeline.synthesis.fingerprint import fingerprint
 from pipeline.synthesis.key_sample import KeySample
 from pipeline.synthesis.parts import file_sha256
@@ -51,6 +51,8 @@ class SourceRows:
     """Rows with kinds and roles in their fields' metadata, in order of time (of the file, for a file)."""
 
     table: pa.Table
+    label: str | None
+    """The column with classes, where there is one that can be learned."""
     document: dict[str, Any]
     """Where they came from; JSON."""
 
@@ -69,6 +71,7 @@ def read_source(request: SourceRequest, *, lake: Lake, spec: StreamSpec | None) 
     table, offered = _sampled(found.batches, found.schema, request)
     table = described(table, request.roles, guess_personal=spec is None)
     _refuse_hopeless(table, request.name)
+    label = usable_label(table, request.roles)
     document = {
         "name": request.name,
         "file": request.file,
@@ -79,14 +82,16 @@ def read_source(request: SourceRequest, *, lake: Lake, spec: StreamSpec | None) 
         "most_rows": request.most_rows,
         "seed": request.seed,
         "roles": request.roles.document(),
+        "spec": spec.model_dump(mode="json") if spec is not None else None,
         "fingerprint": fingerprint(table),
     }
-    return SourceRows(table=table, document=document)
+    return SourceRows(table=table, label=label, document=document)
 
 
-def read_again(document: dict[str, Any], *, lake: Lake, spec: StreamSpec | None) -> pa.Table:
+def read_again(document: dict[str, Any], *, lake: Lake) -> pa.Table:
     """The rows that `read_source` described, exactly. Raises ConfigError where they are no longer to be had."""
     window = document["window"] or {}
+    spec = StreamSpec.model_validate(document["spec"]) if document["spec"] is not None else None
     request = SourceRequest(
         name=document["name"],
         file=document["file"],

@@ -1,0 +1,50 @@
+"""A first look at a generator right after training: its rows held against rows it never saw."""
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from detectors.errors import DetectorError
+
+if TYPE_CHECKING:
+    from synth.base import Generator
+
+MOST_ROWS = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOutQuality:
+    """How made rows compare with held-out ones; 1 is as good as real."""
+
+    rows: int
+    shape: float
+    """Mean over columns of 1 − KS or 1 − TV."""
+    trend: float
+    """Mean over pairs of columns."""
+    c2st: float
+    """Whether gradient boosting can tell them apart: 1 = it cannot."""
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+def held_out_quality(generator: "Generator", held_out: pa.Table, *, seed: int) -> HeldOutQuality | None:
+    """Measured on at most `MOST_ROWS` rows of each; None where they cannot be compared (the gates will say why)."""
+    # Imported late: measuring brings scikit-learn.
+    from synth.fidelity import c2st, column_shapes, pair_trends
+
+    rows = min(held_out.num_rows, MOST_ROWS)
+    made = generator.sample(rows, seed=seed)
+    real = held_out.slice(0, rows)
+    try:
+        return HeldOutQuality(
+            rows=rows,
+            shape=float(np.mean(list(column_shapes(real, made).values()))),
+            trend=pair_trends(real, made).mean,
+            c2st=c2st(real, made, seed=seed),
+        )
+    except DetectorError:
+        return None
