@@ -33,7 +33,7 @@ def find_multiples(graph: Graph) -> None:
     table_SC = np.stack([graph.numbers(name)[rows_S] for name in names], axis=1)
     centred = np.nan_to_num(table_SC - np.nanmean(table_SC, axis=0))
     norms = np.linalg.norm(centred, axis=0)
-    near_CC = np.abs(centred.T @ centred) >= NEARLY * np.outer(norms, norms)
+    near_CC = (np.abs(centred.T @ centred) >= NEARLY * np.outer(norms, norms)) & (np.outer(norms, norms) > 0.0)
     for x, y in combinations(range(len(names)), 2):
         if near_CC[x, y]:
             for column, source in _directions(graph, names[y], names[x]):
@@ -84,7 +84,7 @@ def _multiple(graph: Graph, column: str, source: str) -> Formula | None:
         return None
     for factor, offset in _lines(x, y):
         rule = _formula(graph, column, (source,), (factor,), offset)
-        if _holds(graph, rule, slice(None)):
+        if _holds(graph, rule, graph.screened) and _holds(graph, rule, slice(None)):
             return rule
     return None
 

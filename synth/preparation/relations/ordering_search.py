@@ -9,6 +9,7 @@ Shape legend: N rows, S screened rows, C columns.
 
 import math
 from collections.abc import Mapping
+from itertools import permutations
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +35,7 @@ def find_orderings(graph: Graph, taken: set[str]) -> None:
 
 def _find(graph: Graph, grids: Mapping[str, Grid], always_gap: bool, taken: set[str]) -> None:
     values = {name: grid.numbers(graph.frame[name]) for name, grid in grids.items()}
-    lower = {name: _lower(graph, values, name) for name in values}
+    lower = _lower(graph, values)
     for name in values:
         direct = [x for x in lower[name] if not any(x in lower[between] for between in lower[name])]
         if not direct or name == graph.label:
@@ -45,24 +46,23 @@ def _find(graph: Graph, grids: Mapping[str, Grid], always_gap: bool, taken: set[
             free_name(rule.gap_name, taken)
 
 
-def _lower(graph: Graph, values: Mapping[str, FloatArray], name: str) -> list[str]:
-    """The columns that are never above this one."""
-    rows_S = graph.screened
-    found = []
-    for other, others_N in values.items():
-        if other == name:
+def _lower(graph: Graph, values: Mapping[str, FloatArray]) -> dict[str, list[str]]:
+    """For every column those that are never above it, and sometimes below, and would not be so by chance."""
+    screened = {name: values_N[graph.screened] for name, values_N in values.items()}
+    present = {name: np.sort(values_N[~np.isnan(values_N)]) for name, values_N in values.items()}
+    found: dict[str, list[str]] = {name: [] for name in values}
+    for upper, lower in permutations(values, 2):
+        if (screened[lower] > screened[upper]).any() or (values[lower] > values[upper]).any():
             continue
-        if (others_N[rows_S] > values[name][rows_S]).any() or (others_N > values[name]).any():
-            continue
-        if _would_break(graph, others_N, values[name]) and bool((others_N < values[name]).any()):
-            found.append(other)
+        below = bool((values[lower] < values[upper]).any())
+        both = int((~np.isnan(values[lower]) & ~np.isnan(values[upper])).sum())
+        if below and _would_break(graph, present[lower], present[upper], both):
+            found[upper].append(lower)
     return found
 
 
-def _would_break(graph: Graph, lower_N: FloatArray, upper_N: FloatArray) -> bool:
-    """Whether independent columns would break the ordering often, by values drawn apart."""
-    both = int((~np.isnan(lower_N) & ~np.isnan(upper_N)).sum())
-    low, high = np.sort(lower_N[~np.isnan(lower_N)]), upper_N[~np.isnan(upper_N)]
+def _would_break(graph: Graph, low: FloatArray, high: FloatArray, both: int) -> bool:
+    """Whether independent columns (sorted values) would break the ordering often."""
     if not len(low) or not len(high):
         return False
     above = len(low) - np.searchsorted(low, high, side="right")
