@@ -15,12 +15,12 @@ import pyarrow.compute as pc
 
 from detectors.columns import Kind, kind_of
 from synth.codec.levels import OTHER
-from synth.streams.clock import DAY_US, second_of_day, whole_ticks
+from synth.streams.clock import DAY_US, SHORT_US, second_of_day, whole_ticks
 from synth.streams.fields import integer_column, number_column, numbers_of, renamed, table_of
 from synth.streams.histories import FloatArray, Histories, Int64Array, codes
 from synth.streams.layout import StreamLayout, values_of
 
-FIRST_DAY, FIRST_SECOND, EVENTS, REACH = "first_day", "first_second", "events", "reach"
+FIRST_DAY, FIRST_SECOND, EVENTS, REACH, LAST_SECOND = "first_day", "first_second", "events", "reach", "last_second"
 LEAST_LEVEL_KEYS = 5
 """As `CodecSettings.least_rows`, of the table of entities."""
 
@@ -66,6 +66,7 @@ def entity_table(
         number_column(FIRST_SECOND, second_of_day(first_K)),
         integer_column(EVENTS, histories.count_K),
         number_column(REACH, _reach(histories, layout)),
+        number_column(LAST_SECOND, _last_second(histories)),
     ]
     for name, level in layout.levels:
         values_N = values_of(table[name], level)
@@ -87,7 +88,23 @@ def lives_of(entities: pa.Table, layout: StreamLayout) -> Lives:
     room_E = (layout.end_us - first_E) // layout.tick_us
     share_E = 1.0 / (1.0 + np.exp(-numbers_of(entities, REACH, missing=-np.inf)))
     span_E = np.clip(np.round(share_E * (room_E + 1) - 0.5), 0, room_E).astype(np.int64) * layout.tick_us
-    return Lives(first_us_E=first_E, span_us_E=np.where(count_E > 1, span_E, 0), count_E=count_E)
+    last_E = first_E + span_E
+    second_E = numbers_of(entities, LAST_SECOND)
+    exact_E = whole_ticks(last_E // DAY_US * DAY_US + np.nan_to_num(second_E) * 1e6, layout.tick_us)
+    exact_E = np.clip(exact_E + _nearest_day(exact_E - last_E), first_E, layout.end_us)
+    last_E = np.where(np.isfinite(second_E) & (span_E > SHORT_US), exact_E, last_E)
+    return Lives(first_us_E=first_E, span_us_E=np.where(count_E > 1, last_E - first_E, 0), count_E=count_E)
+
+
+def _nearest_day(off_us_E: Int64Array) -> Int64Array:
+    """The whole days to add so that a moment is less than half a day off."""
+    return -np.round(off_us_E / DAY_US).astype(np.int64) * DAY_US
+
+
+def _last_second(histories: Histories) -> FloatArray:
+    """The second of the day at which each key was seen last; NaN where that is soon after it was seen first."""
+    long_K = histories.last_us_K - histories.first_us_K > SHORT_US
+    return np.where(long_K, second_of_day(histories.last_us_K), np.nan)
 
 
 def means(values_N: FloatArray, key_N: Int64Array, keys: int) -> FloatArray:

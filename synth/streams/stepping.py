@@ -131,15 +131,16 @@ class Stepper:
         return table_of((field, pa.nulls(rows, field.type)) for field in fields)
 
     def _moments(self, plan: Plan, going: _Going, drawn: pa.Table, step: int, rng: np.random.Generator) -> Int64Array:
-        """When the events happen: where the step drawn leads; within what is left where it leads beyond the end."""
+        """When the events happen: where the step drawn leads, the last one at the end, others that lead beyond it before."""
         active = drawn.num_rows
         before_A, last_A = going.before_us_S[:active], plan.last_us_S[:active]
         if step == 0:
-            return before_A
+            return before_A.copy()
         steps = Steps(days_N=numbers_of(drawn, DAYS), second_N=numbers_of(drawn, SECOND), gap_N=numbers_of(drawn, GAP))
         time_A, useful_A = moments_of(before_A, steps, tick_us=self.layout.tick_us)
-        useful_A &= time_A <= last_A
-        share_A = _first_of(plan.count_S[:active] - step, rng)
+        left_A = plan.count_S[:active] - step
+        useful_A &= (time_A <= last_A) & (left_A > 1)
+        share_A = _first_of(left_A, rng)
         even_A = whole_ticks(before_A + (last_A - before_A) * share_A, self.layout.tick_us)
         return np.clip(np.where(useful_A, time_A, even_A), before_A, np.maximum(last_A, before_A))
 
