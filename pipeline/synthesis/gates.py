@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from detectors.errors import DetectorError
 from pipeline.synthesis.comparable import Comparable
-from pipeline.synthesis.sequences import sequences_of
 from pipeline.synthesis.split import Halves
 from synth.conditions import Conditions
 
@@ -93,7 +92,6 @@ def _fidelity(evidence: Evidence) -> "Fidelity":
         label=evidence.label,
         seed=evidence.seed,
         conditions=evidence.conditions if evidence.compared.conditioned else None,
-        sequences=sequences_of(real, evidence.for_fidelity, seed=evidence.seed),
     )
 
 
