@@ -29,6 +29,8 @@ class Thresholds:
     """Of AUROC; asked where there is a label."""
     most_class_shape_loss: float = 0.05
     most_rare_levels_loss: float = 0.30
+    most_sequence_loss: float = 0.15
+    """Of the gaps between a key's events, their transitions and the rhythm of the week; asked of keyed streams."""
     most_near_copy_excess: float = 0.005
     """Synthetic less held-out rows, as a fraction."""
     most_exact_copy_excess: float = 0.005
@@ -134,6 +136,21 @@ def _fidelity_gates(fidelity: Fidelity | None, limits: Thresholds) -> tuple[Gate
             gates.append(Gate(name=name, figure=math.nan, limit=math.nan, passed=True, reason=reason))
         elif required:
             gates.append(_unknown(name, "; ".join((f"{title}: not measured", *fidelity.notes[-1:]))))
+    return (*gates, *_sequence_gates(fidelity.sequences, limits))
+
+
+def _sequence_gates(sequences: Mapping[str, Any] | None, limits: Thresholds) -> tuple[Gate, ...]:
+    """Of keyed streams; a figure that histories do not have (no gaps, no columns of names) is not asked."""
+    if sequences is None:
+        return ()
+    found = {"gaps": sequences["gaps"], "rhythm": sequences["rhythm"]}
+    found |= {f"transitions of {column}": score for column, score in sequences["transitions"].items()}
+    gates = []
+    for name, part in found.items():
+        score = Score.from_document(part)
+        if not math.isnan(score.ceiling):
+            limit = _below(score, limits.most_sequence_loss)
+            gates.append(_at_least(f"sequences: {name}", f"histories, {name}", score.value, limit, score))
     return tuple(gates)
 
 
@@ -144,8 +161,10 @@ def _below(score: Score, loss: float) -> float:
 
 
 def _along(score: Score, share: float) -> float:
-    """A share of the way from floor to ceiling; the ceiling where the floor is no lower."""
-    return score.floor + share * max(0.0, score.ceiling - score.floor)
+    """A share of the way from floor to ceiling, less what the score itself is not known by: on few rows a classifier
+    tells neither apart, and the two are close or crossed."""
+    floor, width = min(score.floor, score.ceiling), score.high - score.low
+    return floor + share * (score.ceiling - floor) - (width if math.isfinite(width) else 0.0)
 
 
 def _at_least(name: str, title: str, figure: float, limit: float, score: Score) -> Gate:
@@ -162,13 +181,14 @@ def _privacy_gates(privacy: Privacy | None, limits: Thresholds) -> tuple[Gate, .
         return (_unknown("privacy", "privacy was not measured"),)
     rare = privacy.rare_values
     numbers = rare.numbers_again - rare.numbers_held_out
+    levels = "rare levels handed out again" + (f" ({', '.join(rare.columns)})" if rare.columns else "")
     replaced = f"values of {rare.replaced_column or 'replaced columns'} that are training values"
     near, exact = limits.most_near_copy_excess, limits.most_exact_copy_excess
     return (
         _copies("near_copies", "near copies of training rows", privacy.near_copies, near, limits),
         _copies("exact_copies", "exact copies of training rows", privacy.exact_copies, exact, limits),
         _membership(privacy, limits),
-        _at_most("rare_levels_again", "rare levels handed out again", rare.levels_again, limits.most_rare_levels_again),
+        _at_most("rare_levels_again", levels, rare.levels_again, limits.most_rare_levels_again),
         _at_most("rare_numbers_again", "rare exact numbers above real rows", numbers, limits.most_rare_numbers_excess),
         _at_most("replaced_again", replaced, rare.replaced_again, limits.most_replaced_again),
     )

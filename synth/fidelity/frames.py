@@ -26,6 +26,10 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 _REPLACED_ROLES = {Role.ID: "an identifier", Role.KEY: "a key", Role.PERSONAL: "personal"}
+_LEAST_NAMED_ROWS = 100
+"""In fewer rows all values may differ by chance."""
+_MOST_SPREAD = 3
+"""Numbers that count rows lie within so many times the rows, though some rows were held out."""
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -100,6 +104,19 @@ def kind_or_guess(field: pa.Field, values: pa.ChunkedArray) -> Kind | None:
     return kind_of(field) or inferred_kind(values, field)
 
 
+def _names_rows(values: pa.ChunkedArray) -> bool:
+    """Whether no value of texts or of nearly consecutive whole numbers comes twice."""
+    present = values.drop_null()
+    if pa.types.is_dictionary(present.type):
+        present = present.cast(present.type.value_type)
+    if len(present) < _LEAST_NAMED_ROWS or pc.count_distinct(present).as_py() < len(present):
+        return False
+    if not pa.types.is_integer(present.type):
+        return bool(pa.types.is_string(present.type) or pa.types.is_large_string(present.type))
+    ends = pc.min_max(present).as_py()
+    return bool(ends["max"] - ends["min"] < _MOST_SPREAD * len(present))
+
+
 def left_out(table: pa.Table) -> dict[str, str]:
     """Which columns no measure looks at, each with the reason."""
     reasons = {}
@@ -110,6 +127,8 @@ def left_out(table: pa.Table) -> dict[str, str]:
             reasons[field.name] = _REPLACED_ROLES[min(roles)]
         elif kind in (Kind.TEXT, Kind.WINDOW, None):
             reasons[field.name] = "free text" if kind is Kind.TEXT else "a window or nested value"
+        elif kind in (Kind.CATEGORICAL, Kind.NUMERIC) and _names_rows(table[field.name]):
+            reasons[field.name] = "an identifier: no value comes twice"
     return reasons
 
 

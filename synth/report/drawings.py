@@ -3,10 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from synth.report.parts import figure, figure_text, percent_text, section, table, text
+from synth.report.parts import descriptions, figure, figure_text, interval_text, percent_text, section, table, text
 from synth.report.pictures import associations, marginal, pair, time_patterns
 
 Document = Mapping[str, Any]
+KEY = (
+    '<p class="key"><span class="real" aria-hidden="true"></span> real (filled) '
+    '<span class="made" aria-hidden="true"></span> synthetic (dashed or hatched)</p>'
+)
+"""What the colours of marginals and time patterns stand for; lines and fills tell them apart too."""
 
 
 def columns(document: Document) -> str:
@@ -24,7 +29,7 @@ def columns(document: Document) -> str:
     skipped = "".join(f"<li>{text(name)}: {text(why)}</li>" for name, why in left.items())
     said = f"<p>Neither measured nor shown:</p><ul>{skipped}</ul>" if skipped else ""
     scores = f"<details><summary>All scores of columns</summary>{listed}</details>"
-    shown = f'<div class="figures">{"".join(figures)}</div>'
+    shown = f'{KEY}<div class="figures">{"".join(figures)}</div>'
     return section("columns", "Columns", drawn, said, shown, scores, _classes(document["fidelity"]))
 
 
@@ -108,7 +113,7 @@ def times(pictures: Document) -> str:
         )
         for found in pictures["times"]
     ]
-    return section("times", "Time patterns", *figures) if figures else ""
+    return section("times", "Time patterns", KEY, *figures) if figures else ""
 
 
 def sequences(fidelity: Document) -> str:
@@ -116,22 +121,21 @@ def sequences(fidelity: Document) -> str:
     found = fidelity["sequences"]
     if not found:
         return ""
-    return section("sequences", "Sequences", "<p>Measures of each key's history.</p>", sequence_table(found))
+    scored = [
+        (text(name), figure_text(score["value"]), interval_text(score["low"], score["high"]),
+         figure_text(score["ceiling"]), figure_text(score["floor"]))
+        for name, score in _scores(found)
+    ]  # fmt: skip
+    plain = {name.replace("_", " "): value for name, value in found.items() if not isinstance(value, Mapping)}
+    headers = ("score", "synthetic", "95% interval", "ceiling: other real keys", "floor: shuffled")
+    scores = table("Histories of keys: pace, rhythm, what follows what", headers, scored)
+    return section("sequences", "Sequences", scores, descriptions(plain))
 
 
-def sequence_table(found: Document) -> str:
-    """Figures of the sequence measures, nested names joined."""
-    rows = [(text(name), value) for name, value in _flat(found)]
-    return table("Sequence measures", ("figure", "value"), rows)
-
-
-def _flat(found: Document, before: str = "") -> Sequence[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
+def _scores(found: Document, before: str = "") -> Sequence[tuple[str, Document]]:
+    """Scores by name, those of a column under the name of their part."""
+    rows: list[tuple[str, Document]] = []
     for name, value in found.items():
         if isinstance(value, Mapping):
-            rows += _flat(value, f"{before}{name} · ")
-        elif isinstance(value, int | float) or value is None:
-            rows.append((before + name, text(figure_text(None if value is None else float(value)))))
-        elif isinstance(value, str):
-            rows.append((before + name, text(value)))
+            rows += [(before + name, value)] if "ceiling" in value else _scores(value, f"{before}{name}: ")
     return rows

@@ -9,6 +9,7 @@ from synth.report.parts import (
     NOT_KNOWN,
     descriptions,
     figure_text,
+    interval_text,
     percent_text,
     scale,
     section,
@@ -77,10 +78,10 @@ def _mark(passed: bool) -> str:
 def _scores(fidelity: Document) -> str:
     rows = [
         (
-            f'{text(name)}<br><span class="quiet">{text(SCORES.get(name, ""))}</span>',
+            f'{text(name)}<span class="quiet">{text(SCORES.get(name, ""))}</span>',
             scale(score["value"], score["ceiling"], score["floor"]),
             figure_text(score["value"]),
-            _interval(score["low"], score["high"]),
+            interval_text(score["low"], score["high"]),
             figure_text(score["ceiling"]),
             figure_text(score["floor"]),
         )
@@ -103,10 +104,6 @@ def _scores(fidelity: Document) -> str:
     )
 
 
-def _interval(low: float | None, high: float | None) -> str:
-    return NOT_KNOWN if low is None or high is None else f"{figure_text(low)} – {figure_text(high)}"
-
-
 def _privacy(privacy: Document | None) -> str:
     if privacy is None:
         return section("privacy", "Privacy", "<p>Not measured.</p>")
@@ -123,7 +120,7 @@ def _privacy(privacy: Document | None) -> str:
     ]  # fmt: skip
     attack = (
         f"Membership inference: a training row is told from another row with an AUC of {figure_text(member['auc'])} "
-        f"({_interval(member['low'], member['high'])}; 0.5 is a guess), on {member['candidates']:,} rows."
+        f"({interval_text(member['low'], member['high'])}; 0.5 is a guess), on {member['candidates']:,} rows."
     )
     headers = ("what", "synthetic rows", "held-out real rows", "95% interval of the excess")
     notes = "".join(f"<p>{text(note)}.</p>" for note in privacy["notes"])

@@ -18,6 +18,11 @@ def figure_text(value: float | None, *, decimals: int = 3) -> str:
     return NOT_KNOWN if value is None or math.isnan(value) else f"{value:.{decimals}f}"
 
 
+def interval_text(low: float | None, high: float | None) -> str:
+    """The ends of an interval; a dash where they are not known."""
+    return NOT_KNOWN if low is None or high is None else f"{figure_text(low)} – {figure_text(high)}"
+
+
 def percent_text(value: float | None) -> str:
     """A share."""
     return NOT_KNOWN if value is None or math.isnan(value) else f"{value:.2%}"

@@ -42,7 +42,6 @@ def marginal(summary: dict[str, Any], alternative: str) -> str:
     axes[0].stairs(summary["real"], edges, fill=True, color=_REAL, alpha=0.35, label="real")
     axes[0].stairs(summary["synthetic"], edges, color=_MADE, linewidth=1.6, linestyle="--", label="synthetic")
     axes[0].set_ylabel("share of rows")
-    _legend(axes[0])
     return _svg(figure, alternative)
 
 
@@ -57,7 +56,6 @@ def _level_bars(summary: dict[str, Any], alternative: str) -> str:
     axes[0].set_yticks(place, names)
     axes[0].invert_yaxis()
     axes[0].set_xlabel("share of rows")
-    _legend(axes[0])
     return _svg(figure, alternative)
 
 
@@ -105,7 +103,6 @@ def time_patterns(summary: dict[str, Any], alternative: str) -> str:
     if count:
         ends = [summary["first"], summary["first"] + summary["stretch"] * max(0, count - 1)]
         axes[2].set_xticks([0, max(1, count - 1)], [_day(end) for end in ends])
-    _legend(axes[0])
     axes[0].set_ylabel("share of rows")
     return _svg(figure, alternative)
 
@@ -130,10 +127,6 @@ def _figure(parts: int, width_inches: float, height_inches: float) -> tuple[Figu
         axis.xaxis.label.set_color(_INK)
         axis.yaxis.label.set_color(_INK)
     return figure, axes
-
-
-def _legend(axis: Axes) -> None:
-    axis.legend(frameon=False, fontsize=8, labelcolor=_INK)
 
 
 def _short(name: str) -> str:

@@ -50,6 +50,7 @@ def _worst(items: Sequence[Item], most: int) -> list[Item]:
 
 
 def _marginal(real: Column, synthetic: Column) -> Summary:
+    real, synthetic = _as_levels(real, synthetic)
     if not real.ordered:
         names, shares = _levels(real, synthetic, _LEVELS)
         return {"column": real.name, "kind": "levels", "levels": names, "real": shares[0], "synthetic": shares[1]}
@@ -64,6 +65,20 @@ def _marginal(real: Column, synthetic: Column) -> Summary:
         "missing": [float(np.isnan(c.values_N).mean()) for c in (real, synthetic)],
         "beyond": [_beyond(c.values_N, edges) for c in (real, synthetic)],
     }
+
+
+def _as_levels(real: Column, synthetic: Column) -> tuple[Column, Column]:
+    """Numbers of few different values as levels, so that each has its bar."""
+    values = np.unique(real.values_N[~np.isnan(real.values_N)]) if real.kind is Kind.NUMERIC else np.zeros(0)
+    if not 0 < len(values) <= _LEVELS:
+        return real, synthetic
+    levels = (*(f"{value:g}" for value in values), OTHERS, None)
+    codes = []
+    for column in (real, synthetic):
+        place = np.minimum(np.searchsorted(values, column.values_N), len(values) - 1)
+        code = np.where(values[place] == column.values_N, place, len(values))
+        codes.append(np.where(np.isnan(column.values_N), len(values) + 1, code))
+    return tuple(Column(c.name, c.kind, code, levels) for c, code in zip((real, synthetic), codes, strict=True))  # type: ignore[return-value]
 
 
 def _edges(values_N: FloatArray | IntArray, bins: int) -> FloatArray:
@@ -131,8 +146,15 @@ def _few(real: Column, synthetic: Column) -> tuple[tuple[IntArray, IntArray], li
         np.where(np.isnan(c.values_N), len(inner) + 1, np.searchsorted(inner, c.values_N, side="right"))
         for c in (real, synthetic)
     ]
-    labels = [f"part {place + 1}" for place in range(len(inner) + 1)]
-    return (cells[0], cells[1]), [*labels, MISSING]
+    there_are_missing = any(np.isnan(c.values_N).any() for c in (real, synthetic))
+    return (cells[0], cells[1]), _parts(inner, real.kind) + [MISSING] * there_are_missing
+
+
+def _parts(inner: FloatArray, kind: Kind) -> list[str]:
+    """What the parts between some edges are called."""
+    moments = np.asarray(inner if kind is Kind.TIME else [], dtype="datetime64[us]")
+    edges = [str(moment)[:16].replace("T", " ") for moment in moments] or [f"{edge:.6g}" for edge in inner]
+    return [*(f"< {edge}" for edge in edges), f"≥ {edges[-1]}" if edges else "all"]
 
 
 def _associations(real: list[Column], synthetic: list[Column]) -> Summary:
