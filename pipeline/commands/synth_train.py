@@ -149,9 +149,10 @@ def _say_trained(console: "Console", trained: "SynthTrained") -> None:
         grid.add_row(name.replace("_", " "), f"{value:,.3f}")
     if trained.quality is not None:
         found = trained.quality
+        pairs = f"pairs {found.trend:.3f}, " if found.trend is not None else ""
         grid.add_row(
             "against rows held back",
-            f"columns {found.shape:.3f}, pairs {found.trend:.3f}, a classifier cannot tell them apart {found.c2st:.2f} "
+            f"columns {found.shape:.3f}, {pairs}a classifier cannot tell them apart {found.c2st:.2f} "
             f"(1 is as good as real; {found.rows:,} rows)",
         )
     for note in report.notes:

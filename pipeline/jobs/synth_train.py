@@ -5,6 +5,7 @@ put one down; a run that ended leaves none behind. The bundle is saved first and
 """
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -128,10 +129,19 @@ def _facts(
     return {
         "model": options.model,
         "options": asdict(options),
-        "fit": asdict(fitted),
+        "fit": known(asdict(fitted)),
         "quality": quality.document() if quality is not None else None,
         "train_rows": parts.train.num_rows,
         "held_out_rows": parts.held_out.num_rows,
         "split_seed": options.seed,
         "libraries": library_versions(),
     }
+
+
+def known(document: Any) -> Any:
+    """The document with null where a number is not known: JSON has no other way to say so."""
+    if isinstance(document, dict):
+        return {name: known(value) for name, value in document.items()}
+    if isinstance(document, list | tuple):
+        return [known(value) for value in document]
+    return None if isinstance(document, float) and not math.isfinite(document) else document

@@ -1,5 +1,6 @@
 """A first look at a generator right after training: its rows held against rows it never saw."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,8 @@ class HeldOutQuality:
     rows: int
     shape: float
     """Mean over columns of 1 − KS or 1 − TV."""
-    trend: float
-    """Mean over pairs of columns."""
+    trend: float | None
+    """Mean over pairs of columns; None for a single column."""
     c2st: float
     """Whether gradient boosting can tell them apart: 1 = it cannot."""
 
@@ -38,12 +39,13 @@ def held_out_quality(generator: "Generator", held_out: pa.Table, *, seed: int) -
 
     rows = min(held_out.num_rows, MOST_ROWS)
     made = generator.sample(rows, seed=seed)
-    real = held_out.slice(0, rows)
+    chosen = np.sort(np.random.default_rng(seed).permutation(held_out.num_rows)[:rows])
+    real = held_out.take(pa.array(chosen))
     try:
         return HeldOutQuality(
             rows=rows,
             shape=float(np.mean(list(column_shapes(real, made).values()))),
-            trend=pair_trends(real, made).mean,
+            trend=None if math.isnan(trend := pair_trends(real, made).mean) else trend,
             c2st=c2st(real, made, seed=seed),
         )
     except DetectorError:
