@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from detectors.channels.base import Part
+from detectors.elbo import kl_to_standard_normal, reparametrised
 
 WIDTHS = (4, 8, 12, 16, 25, 32)
 ABSENT = -1e4
@@ -101,8 +102,7 @@ class TabularVae(nn.Module):
     def row_loss(self, inputs_IB: Tensor, classes_PB: Tensor, noise: torch.Generator) -> Tensor:
         """Negative ELBO of each row under each member, (M, B), with one draw of z."""
         mean_MZB, logvar_MZB = self.encode(inputs_IB, classes_PB)
-        draw = torch.randn(mean_MZB.shape, generator=noise, device=mean_MZB.device, dtype=mean_MZB.dtype)
-        z_MZB = mean_MZB + (0.5 * logvar_MZB).exp() * draw
+        z_MZB = reparametrised(mean_MZB, logvar_MZB, noise)
         nats_MB = self.part_nats(self.decode(z_MZB), classes_PB).sum(dim=1)
         return nats_MB + kl_to_standard_normal(mean_MZB, logvar_MZB).sum(dim=1)
 
@@ -139,11 +139,6 @@ class TabularVae(nn.Module):
                     if nats > 0.0:
                         head[:, k, g] = head[:, usual, g]
                         bias[:, k, g] = bias[:, usual, g] - float(nats)
-
-
-def kl_to_standard_normal(mean: Tensor, logvar: Tensor) -> Tensor:
-    """KL(N(mean, exp(logvar)) ‖ N(0, 1)) elementwise (Kingma & Welling 2014, appendix B)."""
-    return 0.5 * (mean.square() + logvar.exp() - 1.0 - logvar)
 
 
 def _normal(g: torch.Generator, shape: tuple[int, ...], deviation: float) -> Tensor:

@@ -61,4 +61,5 @@ def _drawn(weight_UK: Any, group_N: Any, generator: np.random.Generator) -> Toke
     for group in np.unique(group_N).tolist():
         at = np.flatnonzero(group_N == group)
         found_N[at] = np.searchsorted(cumulative_UK[group], draw_N[at], side="right")
-    return np.minimum(found_N, weight_UK.shape[1] - 1).astype(np.int32)
+    bounded_N: TokenArray = np.minimum(found_N, weight_UK.shape[1] - 1).astype(np.int32)
+    return bounded_N

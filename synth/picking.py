@@ -1,6 +1,7 @@
 """Drawing classes from rows of probabilities, compiled.
 
-Shape legend: N rows, U rows of probabilities that they share, K classes.
+Shape legend: N rows, U rows of probabilities that they share, B rows of a block, T tokens, K classes of one token, E of
+all.
 """
 
 from typing import Any
@@ -32,6 +33,26 @@ def pick(chance_UK: Any, group_N: Any, draw_N: Any, out_N: Any) -> None:
                 if left < 0.0:
                     break
         out_N[n] = found
+
+
+@compiled
+def pick_all(weight_BE: Any, starts_T: Any, draw_BT: Any, out_BT: Any) -> None:
+    """As `pick`, for all tokens of rows whose classes' weights lie beside each other: token t's from `starts_T[t]` up
+    to `starts_T[t + 1]`."""
+    for b in range(len(weight_BE)):
+        for t in range(len(starts_T) - 1):
+            total = np.float32(0.0)
+            for e in range(starts_T[t], starts_T[t + 1]):
+                total += weight_BE[b, e]
+            left = draw_BT[b, t] * total
+            found = starts_T[t]
+            for e in range(starts_T[t], starts_T[t + 1]):
+                if weight_BE[b, e] > 0.0:
+                    found = e
+                    left -= weight_BE[b, e]
+                    if left < 0.0:
+                        break
+            out_BT[b, t] = found - starts_T[t]
 
 
 @compiled

@@ -2,9 +2,11 @@
 
 from synth.autoregressive.generator import AutoregressiveGenerator
 from synth.base import Generator
+from synth.gan.generator import GanGenerator
 from synth.independent import IndependentGenerator
+from synth.vae.generator import VaeGenerator
 
-GENERATORS: tuple[type[Generator], ...] = (AutoregressiveGenerator, IndependentGenerator)
+GENERATORS: tuple[type[Generator], ...] = (AutoregressiveGenerator, VaeGenerator, GanGenerator, IndependentGenerator)
 """The first is the default."""
 
 

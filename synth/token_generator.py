@@ -5,7 +5,6 @@ Shape legend: N rows, T tokens.
 
 import time
 from abc import abstractmethod
-from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -25,6 +24,7 @@ from synth.wanted import Wanted, allowed_of, balanced
 
 TokenArray = npt.NDArray[np.int32]
 LEAST_ROWS = 2
+LEAST_DRAWN = 4_096
 LEAST_FITTING_SHARE = 1e-4
 """Of the rows drawn, by conditions that can only be looked at afterwards: fewer, and the request is refused."""
 
@@ -109,34 +109,34 @@ class TokenGenerator(Generator):
                 f"{asked.given.num_rows} rows are given and {rows} asked for: make them equal"
             )
         generator = np.random.default_rng([seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF, 1])
-        where, after = self._split(asked.where)
-        wanted = Wanted(self._given(codec, asked, rows, generator), allowed_of(codec, where))
+        asked, after = self._split(asked)
+        wanted = Wanted(self._given(codec, asked, rows, generator), allowed_of(codec, asked.where))
         if not after:
             return self._restored(self._decoded(codec, rows, generator, wanted), seed, first_row)
-        return self._sifted(codec, rows, generator, wanted, after, seed, first_row, fixed=bool(wanted.given))
+        return self._sifted(codec, rows, generator, wanted, after, seed, first_row)
 
     def _decoded(self, codec: TokenCodec, rows: int, generator: np.random.Generator, wanted: Wanted) -> pa.Table:
         tokens_NT = self._draw(rows, generator, wanted)
         return codec.decode(tokens_NT, generator, wanted.allowed).cast(self._learned())
 
     def _sifted(
-        self, codec: TokenCodec, rows: int, generator: np.random.Generator, wanted: Wanted, after: Sequence[Condition],
-        seed: int, first_row: int, *, fixed: bool,
+        self, codec: TokenCodec, rows: int, generator: np.random.Generator, wanted: Wanted,
+        after: tuple[Condition, ...], seed: int, first_row: int,
     ) -> pa.Table:  # fmt: skip
         """Rows that conditions on columns which are not learned let through; drawn until there are enough."""
-        if fixed:
-            names = ", ".join(str(condition) for condition in after)
-            raise ImpossibleConditionsError(f"{names} cannot be asked for beside balance or given values: drop one")
+        assert self._preparation is not None  # noqa: S101 without one every column is learned
+        asked = " and ".join(map(str, after))
+        if wanted.given:
+            raise ImpossibleConditionsError(f"{asked} cannot be asked for beside balance or given values: drop one")
         kept: list[pa.Table] = []
         have = drawn = 0
         while have < rows:
-            learned = self._decoded(codec, max(rows, 1_024), generator, wanted)
-            fits = self._fits(self._restored(learned, seed, first_row), after)
-            kept.append(learned.filter(fits))
+            learned = self._decoded(codec, max(rows, LEAST_DRAWN), generator, wanted)
+            fits = self._preparation.fitting(self._restored(learned, seed, first_row), after)
+            kept.append(learned.filter(pa.array(fits)))
             have, drawn = have + kept[-1].num_rows, drawn + learned.num_rows
             if have < drawn * LEAST_FITTING_SHARE:
-                names = ", ".join(str(condition) for condition in after)
-                raise ImpossibleConditionsError(f"{names}: {have} of {drawn:,} generated rows fit: loosen it")
+                raise ImpossibleConditionsError(f"{asked}: {have} of {drawn:,} generated rows fit: loosen it")
         return self._restored(pa.concat_tables(kept).slice(0, rows).combine_chunks(), seed, first_row)
 
     def _given(
@@ -162,16 +162,15 @@ class TokenGenerator(Generator):
             found |= balanced(codec, asked.balance, rows, generator)
         return found
 
-    def _split(self, where: Sequence[Condition]) -> tuple[Sequence[Condition], Sequence[Condition]]:
+    def _split(self, asked: Conditions) -> tuple[Conditions, tuple[Condition, ...]]:
         """Conditions on learned columns, and those that only restored rows can be held against."""
-        known = self._fitted().names
-        for condition in where:
-            if condition.column not in (self._schema or pa.schema([])).names:
+        for condition in asked.where:
+            if condition.column not in self.schema.names:
                 raise ImpossibleConditionsError(f"{condition}: there is no column {condition.column!r}: name another")
-        return [c for c in where if c.column in known], [c for c in where if c.column not in known]
-
-    def _fits(self, table: pa.Table, where: Sequence[Condition]) -> pa.Array:
-        raise ImpossibleConditionsError(f"{where[0]}: this column is not learned by itself: ask of another")
+        if self._preparation is None:
+            return asked, ()
+        learned, left = self._preparation.split(asked)
+        return learned, left.where
 
     def _restored(self, learned: pa.Table, seed: int, first_row: int) -> pa.Table:
         if self._preparation is None:

@@ -1,6 +1,6 @@
 """A vector for every class of every token: what a model looks at, and what its heads weigh.
 
-Shape legend: E classes of all tokens, O ordered tokens, R smooth functions, D width, W classes with a part of their own.
+Shape legend: E classes of all tokens, O ordered tokens, R smooth functions, D width, W classes with parts of their own.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """The training loop of generators: seeded step by step, so that a resumed run ends where it would have ended.
 
-AdamW with a cosine, an exponential moving average of the weights, and an early stop by the averaged weights' loss on rows
-held out. Every step draws its rows and its noise from generators seeded by (seed, step): nothing but weights, moments
+AdamW with a cosine, an exponential moving average of the weights, and an early stop by the averaged weights' loss on
+rows held out. Every step draws its rows and noise from generators seeded by (seed, step): nothing but weights, moments
 and the step has to be kept. The time budget alone is not repeatable, and a run that it stopped says so.
 
 Shape legend: N rows, B rows of a batch.
@@ -36,6 +36,9 @@ class Schedule:
     batch_rows: int
     learning_rate: float
     weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.98)
+    clip: float = 5.0
+    """Greatest norm of a step's gradient."""
     average: float = 0.998
     """Of the moving average, a step."""
     check_every: int = 100
@@ -65,12 +68,14 @@ def held_out_split(rows: int, seed: int, *, share: float = 0.1, most: int = 5_00
 
 def train(
     module: nn.Module, loss: BatchLoss, held_out: HeldOutLoss, rows: int, *, schedule: Schedule, seed: int, device: str,
-    progress: Progress | None = None, checkpoint: Checkpoint | None = None,
+    progress: Progress | None = None, checkpoint: Checkpoint | None = None, unit: str = "nats a row, held out",
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Run:  # fmt: skip
-    """Fit `module` in place and leave it at the best averaged weights."""
+    """Fit `module` in place and leave it at the best averaged weights; `unit` is what the held-out figure is in."""
     with one_thread(device):
-        return _Training(module, loss, held_out, rows, schedule, seed, device, progress, checkpoint, monotonic).run()
+        return _Training(
+            module, loss, held_out, rows, schedule, seed, device, progress, checkpoint, unit, monotonic
+        ).run()
 
 
 class _Training:
@@ -78,17 +83,18 @@ class _Training:
 
     def __init__(
         self, module: nn.Module, loss: BatchLoss, held_out: HeldOutLoss, rows: int, schedule: Schedule, seed: int,
-        device: str, progress: Progress | None, checkpoint: Checkpoint | None, monotonic: Callable[[], float],
+        device: str, progress: Progress | None, checkpoint: Checkpoint | None, unit: str,
+        monotonic: Callable[[], float],
     ) -> None:  # fmt: skip
         self.module, self.loss, self.held_out, self.schedule = module, loss, held_out, schedule
         self.seed, self.device, self.monotonic = seed, device, monotonic
-        self.progress, self.checkpoint = progress, checkpoint
+        self.progress, self.checkpoint, self.unit = progress, checkpoint, unit
         self.out, self.kept = held_out_split(rows, seed)
         self.parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
         self.optimiser = torch.optim.AdamW(
             self.parameters.values(),
             lr=schedule.learning_rate,
-            betas=(0.9, 0.98),
+            betas=schedule.betas,
             weight_decay=schedule.weight_decay,
             fused=True,
         )
@@ -135,7 +141,7 @@ class _Training:
         at = self.kept[torch.randint(len(self.kept), (schedule.batch_rows,), generator=picks)].to(self.device)
         self.optimiser.zero_grad(set_to_none=True)
         self.loss(at, noise).backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.parameters.values(), 5.0)
+        nn.utils.clip_grad_norm_(self.parameters.values(), self.schedule.clip)
         self.optimiser.step()
         self.step += 1
         decay = min(schedule.average, self.step / (self.step + 10.0))
@@ -159,7 +165,7 @@ class _Training:
         if self.progress is not None:
             pace = (now - started) / max(1, self.step - first)
             left = f", at most {_duration(pace * (self.schedule.steps - self.step))} to go" if self.step > first else ""
-            self.progress(self.step / self.schedule.steps, f"{nats:.3f} nats a row, held out{left}")
+            self.progress(self.step / self.schedule.steps, f"{nats:.3f} {self.unit}{left}")
         if self.checkpoint is not None and now - self.saved >= SAVE_SECONDS and not self.reason:
             self.checkpoint.save(*self._state())
             self.saved = now

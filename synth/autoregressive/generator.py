@@ -1,10 +1,9 @@
 """The autoregressive generator: the default, by quality.
 
 Any columns can be conditioned on, since rows were learned in every order: what is asked for is drawn (or given) first,
-and the rest in its light. Several conditions at once are met by drawing more beginnings than rows and keeping them as
-their probability says (sampling-importance resampling, Rubin 1987).
+and the rest in its light (`drawing.py`).
 
-Shape legend: N rows, B rows of a batch, T tokens.
+Shape legend: B rows of a batch, T tokens.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -15,19 +14,17 @@ import torch
 from torch import Tensor
 
 from detectors.base import Tensors
+from synth.autoregressive.drawing import draw_tokens
 from synth.autoregressive.model import AutoregressiveModel, natural_order, order_masks
-from synth.autoregressive.sampler import Drawn, Sampler
+from synth.autoregressive.sampler import Sampler
 from synth.base import Checkpoint, Progress
 from synth.codec import TokenCodec
-from synth.codec.column import FloatArray
-from synth.errors import ImpossibleConditionsError
+from synth.parameters import load_parameters, parameters_of
 from synth.token_generator import TokenArray, TokenGenerator
 from synth.training import Run, Schedule, train
-from synth.wanted import LEAST_SHARE, Wanted
+from synth.wanted import Wanted
 
 LOOK_ROWS = 1_024
-BEGINNINGS = 8
-"""Drawn for each row where several conditions meet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,48 +97,14 @@ class AutoregressiveGenerator(TokenGenerator):
         if self._sampler is None:
             assert self._model is not None  # noqa: S101 set together with the codec
             self._sampler = Sampler(self._model)
-        order, weights = self._order(codec, generator), wanted.weights(codec)
-        if not weights:
-            return self._sampler.draw(rows, order, generator, given=wanted.given).tokens_NT
-        begun = self._begun(rows, list(weights), weights, generator, wanted)
-        given = wanted.given | {t: np.ascontiguousarray(begun[:, t]) for t in weights}
-        return self._sampler.draw(rows, order, generator, given=given).tokens_NT
+        return draw_tokens(self._sampler, codec, self._order(codec, generator), rows, generator, wanted)
 
     def _order(self, codec: TokenCodec, generator: np.random.Generator) -> list[int]:
         return natural_order(codec.tokens)
 
-    def _begun(
-        self,
-        rows: int,
-        first: list[int],
-        weights: dict[int, FloatArray],
-        generator: np.random.Generator,
-        wanted: Wanted,
-    ) -> TokenArray:
-        """The conditioned tokens of each row, drawn as often as the model holds them probable."""
-        assert self._sampler is not None  # noqa: S101 made by the caller
-        tokens = self._fitted().tokens
-        partners = {t: t - 1 for t in first if tokens[t].second}
-        if len(first) == 1:
-            drawn = self._sampler.draw(rows, first, generator, given=wanted.given, weights=weights)
-            _refuse_rare(drawn)
-            return drawn.tokens_NT
-        repeated = {t: np.repeat(classes_N, BEGINNINGS) for t, classes_N in wanted.given.items()}
-        drawn = self._sampler.draw(
-            rows * BEGINNINGS, first, generator, given=repeated, weights=weights, partners=partners
-        )
-        _refuse_rare(drawn)
-        if not wanted.given:
-            kept = generator.choice(len(drawn.mass_N), rows, p=drawn.mass_N / drawn.mass_N.sum())
-            return drawn.tokens_NT[kept]
-        mass_NB = np.maximum(drawn.mass_N.reshape(rows, BEGINNINGS), 1e-300).cumsum(axis=1)
-        chosen_N = (mass_NB < generator.random((rows, 1)) * mass_NB[:, -1:]).sum(axis=1)
-        kept_NT: TokenArray = drawn.tokens_NT[np.arange(rows) * BEGINNINGS + chosen_N]
-        return kept_NT
-
     def _model_state(self) -> tuple[Tensors, dict[str, Any]]:
         assert self._model is not None  # noqa: S101 set together with the codec
-        return {name: p.detach().cpu().numpy() for name, p in self._model.named_parameters()}, asdict(self.config)
+        return parameters_of(self._model), asdict(self.config)
 
     def _load_model(self, codec: TokenCodec, tensors: Tensors, document: dict[str, Any]) -> None:
         self.config = replace(self.config, **document)
@@ -166,21 +129,3 @@ class Orders:
         order_BT = place_BT.argsort(dim=1)
         order_BT[: int(rows * self.natural_share)] = self.natural
         return order_BT
-
-
-def load_parameters(model: torch.nn.Module, tensors: Tensors) -> None:
-    """Put saved parameters into a model built alike. Raises IncompatibleArtifactError where they do not fit."""
-    from detectors.errors import IncompatibleArtifactError
-
-    try:
-        model.load_state_dict({name: torch.tensor(np.asarray(value)) for name, value in tensors.items()}, strict=True)
-    except RuntimeError as error:
-        raise IncompatibleArtifactError(f"weights.safetensors does not fit document.json: {error}") from error
-
-
-def _refuse_rare(drawn: Drawn) -> None:
-    share = float(drawn.mass_N.mean())
-    if share < LEAST_SHARE:
-        raise ImpossibleConditionsError(
-            f"the conditions together fit about {share:.1e} of the rows, too few to draw from: loosen one of them"
-        )

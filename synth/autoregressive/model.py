@@ -2,8 +2,8 @@
 
 p(row) = Π p(token | tokens before it in the row's order), as in NADE (Uria et al. 2014, eq. 7), with the order drawn
 anew for every row of a batch. Departures: a token's context is the sum of embeddings of the tokens before it plus a
-vector of its own; each token has a residual block and a head of its own, all of them one batched product; embeddings and heads of
-ordered columns share smooth functions (`basis.py`).
+vector of its own; each token has a residual block and a head of its own, all of them one batched product; embeddings
+and heads of ordered columns share smooth functions (`basis.py`).
 
 Shape legend: B rows, T tokens, K classes of one token, E classes of all, D width, H hidden units, R smooth functions.
 """
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from synth.codec.table import Token
+from synth.token_loss import log_frequencies
 from synth.token_table import TokenTable
 
 
@@ -60,12 +61,6 @@ class AutoregressiveModel(nn.Module):
         return functional.layer_norm(
             context_TBD + torch.baddbmm(self.out_bias_T1D, a_TBH, self.out_THD), (context_TBD.shape[2],)
         )
-
-
-def log_frequencies(token: Token) -> Tensor:
-    """Log frequencies of a token's classes, from which training starts: independent columns."""
-    counts = torch.from_numpy(token.counts_K).float() + 0.1
-    return (counts / counts.sum()).log()
 
 
 def natural_order(tokens: Sequence[Token]) -> list[int]:

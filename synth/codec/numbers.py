@@ -47,19 +47,33 @@ class NumberCodec(ColumnCodec):
         self._own = own[np.argsort(points[own])].astype(np.int32)
 
     @classmethod
-    def fit(cls, column: str, values: pa.Array, *, bins: int, most_points: int, least_rows: int) -> Self:
+    def fit(
+        cls,
+        column: str,
+        values: pa.Array,
+        *,
+        bins: int,
+        most_points: int,
+        own_share: float,
+        least_range_rows: float,
+        least_rows: int,
+    ) -> Self:
         """Learn the classes of a float64 or int64 column."""
         x = _numbers(values)
         missing = int(np.isnan(x).sum())
         integer, x = pa.types.is_integer(values.type), np.sort(x[~np.isnan(x)])
         unique, counts = np.unique(x, return_counts=True)
         share = len(x) / bins
-        least_own = least_rows if len(unique) <= most_points else max(least_rows, 0.5 * share)
-        own = counts >= least_own
+        if len(unique) <= most_points:
+            own = counts >= least_rows
+        else:  # heavy values first; what is left is cut more finely, and what is heavy in that light comes next
+            own = counts >= max(least_rows, own_share * share)
+            share = max(float(least_rows), counts[~own].sum() / bins, min(share, least_range_rows))
+            own |= counts >= max(least_rows, own_share * share)
         rest = x[~own[np.searchsorted(unique, x)]] if len(x) else x
         if len(rest) < least_rows and own.any():
             rest = rest[:0]  # too few for a range: they join the nearest value
-        cuts = _cuts(rest, max(float(least_rows), share), least_rows)
+        cuts = _cuts(rest, share, least_rows)
         parts = [part for part in np.split(rest, cuts) if len(part)]
         step = grid_step(unique) if len(unique) else 1.0
         return cls._ordered(column, unique[own], counts[own], parts, step, integer, missing, x, least_rows)
@@ -97,9 +111,9 @@ class NumberCodec(ColumnCodec):
 
     @property
     def position_K(self) -> FloatArray | None:
-        """The middle of each class in the training distribution."""
-        counts = self.counts_K[:-1] if self.has_missing else self.counts_K
-        middles = (np.cumsum(counts) - counts / 2.0) / max(1.0, counts.sum())
+        """Classes evenly spaced: one heavy value must not push all others together."""
+        classes = self.classes - self.has_missing
+        middles = (np.arange(classes) + 0.5) / max(1, classes)
         return np.append(middles, np.nan) if self.has_missing else middles
 
     @property

@@ -33,6 +33,8 @@ class CodecSettings:
     """Fewer bins where there are too few rows for that many in each."""
     most_points: int = 256
     """Numbers with at most so many values have a class for each."""
+    own_share: float = 0.5
+    """Of an even range's rows: a single value that has more gets a class of its own."""
     least_rows: int = 5
     """Levels and values seen less often are merged; knots and borders are means of at least so many rows."""
 
@@ -68,7 +70,13 @@ class TokenCodec:
             if kind_of(field) is Kind.NUMERIC:
                 columns.append(
                     NumberCodec.fit(
-                        field.name, values, bins=bins, most_points=settings.most_points, least_rows=settings.least_rows
+                        field.name,
+                        values,
+                        bins=bins,
+                        most_points=settings.most_points,
+                        own_share=settings.own_share,
+                        least_range_rows=settings.least_bin_rows,
+                        least_rows=settings.least_rows,
                     )
                 )
             else:

@@ -7,9 +7,10 @@ import torch
 from torch import distributions
 
 from detectors.contract import example
+from detectors.elbo import kl_to_standard_normal
 from detectors.features import FeatureCodec
 from detectors.vae import Config, VaeDetector
-from detectors.vae_model import TabularVae, kl_to_standard_normal
+from detectors.vae_model import TabularVae
 
 
 @pytest.fixture(scope="module")

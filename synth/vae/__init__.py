@@ -1,0 +1,1 @@
+"""The variational autoencoder as a generator: fast to draw from, with a learned prior."""
