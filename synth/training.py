@@ -166,7 +166,7 @@ class _Training:
             pace = (now - started) / max(1, self.step - first)
             left = f", at most {_duration(pace * (self.schedule.steps - self.step))} to go" if self.step > first else ""
             self.progress(self.step / self.schedule.steps, f"{nats:.3f} {self.unit}{left}")
-        if self.checkpoint is not None and now - self.saved >= SAVE_SECONDS and not self.reason:
+        if self.checkpoint is not None and self.step and now - self.saved >= SAVE_SECONDS and not self.reason:
             self.checkpoint.save(*self._state())
             self.saved = now
 
