@@ -23,6 +23,7 @@ from synth.preparation.kinds import learned_kind, with_kinds
 from synth.preparation.matching import all_fitting
 from synth.preparation.personal import disguises_of, personal_names
 from synth.preparation.plain import Casting, casting_of, from_plain, plain_type, to_plain
+from synth.preparation.readings import Reading, read_table, readings_of
 from synth.preparation.rules import disguise_from, rule_document, rule_from
 from synth.preparation.search import find_rules
 from synth.preparation.settings import PreparationSettings
@@ -39,6 +40,7 @@ class Preparation:
         kinds: pa.Schema,
         *,
         label: str | None,
+        readings: Mapping[str, Reading],
         castings: Mapping[str, Casting],
         disguises: Mapping[str, Disguise],
         rules: tuple[Rule, ...],
@@ -48,7 +50,8 @@ class Preparation:
         self.schema = schema
         """The source's, metadata included."""
         self.kinds = kinds
-        """The same, every field with a kind."""
+        """The same, every field with a kind; texts that are moments are moments."""
+        self.readings = dict(readings)
         self.label = label
         self.castings = dict(castings)
         self.disguises = dict(disguises)
@@ -72,7 +75,9 @@ class Preparation:
         label is no column, a moment or missing in every row; the message names the column and the fix.
         """
         refuse_unusable(table, label)
-        source, settings = with_kinds(table, label=label), settings or PreparationSettings()
+        settings = settings or PreparationSettings()
+        readings, read = readings_of(table, label=label)
+        source = with_kinds(read_table(table, readings), label=label)
         castings = {f.name: casting_of(source[f.name], f) for f in source.schema}
         frame = {f.name: to_plain(source[f.name], f, castings[f.name]) for f in source.schema}
         notes = losses(source, frame, castings)
@@ -87,11 +92,12 @@ class Preparation:
             table.schema,
             source.schema,
             label=label,
+            readings=readings,
             castings=castings,
             disguises=disguises,
             rules=tuple(found.rules),
             bounds=bounds_of(frame, found.bounded(source.schema)),
-            notes=(*notes, *looks, *replaced, *found.notes),
+            notes=(*read, *notes, *looks, *replaced, *found.notes),
         )
         if not made.learned_schema.names:
             raise UnusableDataError(
@@ -134,15 +140,20 @@ class Preparation:
         frame: dict[str, pa.Array] = {f.name: _plain_column(learned[f.name], f) for f in self.learned_schema}
         for rule in self.rules:
             frame[rule.column] = rule.restored(frame, draw)
-        arrays = [from_plain(frame[f.name], f, self.castings[f.name]) for f in self.kinds]
+        arrays = [self._typed(frame[f.name], f) for f in self.kinds]
         return pa.Table.from_arrays(arrays, schema=self.schema)
+
+    def _typed(self, array: pa.Array, field: pa.Field) -> pa.Array:
+        """A plain column as the source has it."""
+        made, reading = from_plain(array, field, self.castings[field.name]), self.readings.get(field.name)
+        return made if reading is None else reading.written(made).cast(self.schema.field(field.name).type)
 
     def plain(self, table: pa.Table, name: str) -> pa.Array:
         """One of the source's columns, as it is in `table`, in the form that rules see."""
         column = self.kinds.field(name)
         if name not in table.column_names:
             raise UnusableDataError(f"there is no column {name!r} in this table: give one like the training table")
-        found = table[name]
+        found = read_table(table.select([name]), self.readings)[name]
         if found.type != column.type:
             try:
                 found = found.cast(column.type)
@@ -174,6 +185,7 @@ class Preparation:
             "schema": _schema_text(self.schema),
             "kinds": _schema_text(self.kinds),
             "label": self.label,
+            "readings": {name: reading.document() for name, reading in self.readings.items()},
             "castings": {name: casting.document() for name, casting in self.castings.items()},
             "disguises": {name: disguise.document() for name, disguise in self.disguises.items()},
             "rules": [rule_document(rule) for rule in self.rules],
@@ -192,6 +204,7 @@ class Preparation:
             _schema_from(document["schema"]),
             _schema_from(document["kinds"]),
             label=document["label"],
+            readings={name: Reading(**part) for name, part in document["readings"].items()},
             castings={name: Casting.from_document(part) for name, part in document["castings"].items()},
             disguises={name: disguise_from(part) for name, part in document["disguises"].items()},
             rules=tuple(rule_from(part) for part in document["rules"]),

@@ -9,6 +9,7 @@ from synth.preparation.frame import Rule
 from synth.preparation.patterns import Pattern
 from synth.preparation.placeholders import Placeholder
 from synth.preparation.relations.calendar import TimePart
+from synth.preparation.relations.elapsed import Elapsed
 from synth.preparation.relations.formula import Formula
 from synth.preparation.relations.grid import Grid
 from synth.preparation.relations.ordering import Ordered
@@ -19,7 +20,8 @@ from synth.preparation.shapes import Shapes
 from synth.preparation.times import SplitTime
 
 RULES: tuple[type[Rule], ...] = (
-    Constant, Sequence, Pattern, Shapes, Fake, Placeholder, SplitTime, TimePart, Formula, Lookup, Steps, Ordered,
+    Constant, Sequence, Pattern, Shapes, Fake, Placeholder, SplitTime, TimePart, Elapsed,
+    Formula, Lookup, Steps, Ordered,
 )  # fmt: skip
 
 

@@ -6,10 +6,11 @@ import pyarrow as pa
 
 from synth.preparation.frame import Frame, Rule
 from synth.preparation.relations.calendar_search import find_time_parts
+from synth.preparation.relations.elapsed import find_elapsed
 from synth.preparation.relations.formula_search import find_multiples, find_products, find_sums
 from synth.preparation.relations.graph import Graph
 from synth.preparation.relations.levels_search import find_lookups, find_steps
-from synth.preparation.relations.ordering_search import find_orderings
+from synth.preparation.relations.ordering_search import find_orderings, find_same_moments
 from synth.preparation.settings import PreparationSettings
 
 
@@ -25,7 +26,9 @@ def find_relations(
     graph = Graph(frame, fields, label=label, settings=settings)
     if graph.rows < settings.least_rows or len(fields) < 2:
         return []
+    find_same_moments(graph)
     find_time_parts(graph)
+    find_elapsed(graph)
     find_multiples(graph)
     find_lookups(graph)
     find_sums(graph)

@@ -16,7 +16,9 @@ from synth.preparation.relations.table_of_levels import Lookup
 MOST_NUMBERS = 256
 """Numbers with more values are not made exactly, so nothing can be looked up by them."""
 KNOWN_SHARE = 0.95
-"""Rows whose level is frequent enough to be learned, for a column to determine others."""
+"""Rows whose level is frequent enough to be learned, for a column to determine others by itself."""
+PARTLY_SHARE = 0.2
+"""The same, for a column to determine others that are learned too."""
 MOST_RANGES = 64
 
 
@@ -48,12 +50,18 @@ def find_steps(graph: Graph) -> None:
 
 
 def _may_determine(graph: Graph, name: str) -> bool:
-    codes_N, levels = graph.codes(name)
+    levels = graph.codes(name)[1]
     if levels < 2 or (name in graph.quantities and levels > MOST_NUMBERS):
         return False
+    least = KNOWN_SHARE if name in graph.quantities else PARTLY_SHARE
+    return bool(_known_share(graph, name) >= least and levels <= graph.rows / 2)
+
+
+def _known_share(graph: Graph, name: str) -> float:
+    """The share of rows whose level is seen often."""
+    codes_N, levels = graph.codes(name)
     counts = np.bincount(codes_N, minlength=levels + 1)
-    known = counts[counts >= graph.settings.least_level_rows].sum()
-    return bool(known >= KNOWN_SHARE * graph.rows and levels <= graph.rows / 4)
+    return float(counts[counts >= graph.settings.least_level_rows].sum() / graph.rows)
 
 
 def _screened_pairs(graph: Graph, sources: list[str], names: list[str]) -> list[tuple[str, str]]:
@@ -119,12 +127,16 @@ def _lookup(graph: Graph, source: str, column: str) -> Lookup:
     weights = np.bincount(value_L[:levels][rare_L], counts_L[rare_L], minlength=values + 1)
     if not weights.any():
         weights = np.bincount(values_N, minlength=values + 1).astype(np.float64)
-    stock = [*graph.levels(column).to_pylist(), None]
+    stock, partly = [*graph.levels(column).to_pylist(), None], _known_share(graph, source) < KNOWN_SHARE
+    kept_L = np.flatnonzero(~rare_L) if partly else np.arange(levels)
+    shown = graph.levels(source).to_pylist()
     return Lookup(
         column=column,
         source=source,
-        levels=tuple(graph.levels(source).to_pylist()),
-        values=tuple(stock[v] for v in value_L[:levels]),
+        levels=tuple(shown[at] for at in kept_L),
+        values=tuple(stock[value_L[at]] for at in kept_L),
+        partly=partly,
+        numeric=column in graph.quantities,
         for_missing=stock[value_L[levels]],
         for_unknown=stock[int(np.argmax(weights))],
         type_name=str(graph.frame[column].type),

@@ -9,13 +9,14 @@ Shape legend: N rows, S screened rows, C columns.
 
 import math
 from collections.abc import Mapping
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 import pyarrow as pa
 
 from synth.preparation.frame import Draw, FloatArray, Frame, IntArray
 from synth.preparation.plain import unit_nanoseconds, value_type
+from synth.preparation.relations.formula import Formula
 from synth.preparation.relations.graph import Graph
 from synth.preparation.relations.grid import EXACT, Grid, time_grid
 from synth.preparation.relations.ordering import Ordered
@@ -30,7 +31,25 @@ def find_orderings(graph: Graph, taken: set[str]) -> None:
     """Accept for every column the ones that it is never below; learned names are added to `taken`."""
     numbers = [name for name in graph.free(graph.quantities) if graph.codes(name)[1] >= 3]
     _find(graph, {name: graph.grids[name] for name in numbers}, False, taken)
-    _find(graph, _time_grids(graph), True, taken)
+    _find(graph, time_grids(graph), True, taken)
+
+
+def find_same_moments(graph: Graph) -> None:
+    """Accept time columns that lie the same time behind another in all rows, or at it."""
+    grids = time_grids(graph)
+    values = {name: grid.numbers(graph.frame[name]) for name, grid in grids.items()}
+    for source, column in combinations(values, 2):
+        behind_N = values[column] - values[source]
+        known_N = behind_N[~np.isnan(behind_N)]
+        if len(known_N) < graph.settings.least_rows or (known_N != known_N[0]).any():
+            continue
+        if np.array_equal(np.isnan(values[column]), np.isnan(values[source])):
+            graph.accept(
+                Formula(
+                    column=column, sources=(source,), factors=(1.0,), offset=float(known_N[0]), grid=grids[column],
+                    grids=(grids[source],),
+                )
+            )  # fmt: skip
 
 
 def _find(graph: Graph, grids: Mapping[str, Grid], always_gap: bool, taken: set[str]) -> None:
@@ -108,7 +127,7 @@ def _spread(values_N: FloatArray) -> float:
     return float(high - low)
 
 
-def _time_grids(graph: Graph) -> dict[str, Grid]:
+def time_grids(graph: Graph) -> dict[str, Grid]:
     """Grids of the time columns in the coarsest tick that all of them keep; none where that is too fine to be exact."""
     names = graph.free(graph.moments)
     if len(names) < 2:

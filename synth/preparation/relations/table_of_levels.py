@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from detectors.columns import Kind, make_field
 from synth.preparation.frame import Draw, Frame
 
 Value = str | int | float | bool | None
@@ -31,6 +32,10 @@ class Lookup:
     """What levels get that training never showed, and those too rare to be learned by themselves."""
     type_name: str
     source_type: str
+    numeric: bool = False
+    """The column is a number; matters where it is learned too."""
+    partly: bool = False
+    """Levels are those seen often alone; the column is learned too, and stands where the source has another level."""
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -44,12 +49,16 @@ class Lookup:
         return len(set(every)) == len(every) and None not in self.values
 
     def fields(self) -> tuple[pa.Field, ...]:
-        """Nothing is learned."""
-        return ()
+        """Nothing, or the column itself."""
+        if not self.partly:
+            return ()
+        kind = pa.type_for_alias(self.type_name)
+        named = Kind.BOOLEAN if kind == pa.bool_() else Kind.NUMERIC if self.numeric else Kind.CATEGORICAL
+        return (make_field(self.column, named, arrow_type=kind),)
 
     def learned(self, source: Frame) -> tuple[pa.Array, ...]:
-        """Nothing is learned."""
-        return ()
+        """Nothing, or the column itself."""
+        return (source[self.column],) if self.partly else ()
 
     def restored(self, frame: Frame, draw: Draw) -> pa.Array:
         """Looked up; numbers that training never showed get the value of the nearest that it did."""
@@ -58,6 +67,8 @@ class Lookup:
         kind = pa.type_for_alias(self.type_name)
         stock = pa.array([*self.values, self.for_missing, self.for_unknown], kind)
         place = pc.index_in(source, value_set=levels)
+        if self.partly:
+            return pc.if_else(place.is_null(), frame[self.column], stock.take(pc.fill_null(place, 0)))
         unknown = pc.and_(place.is_null(), source.is_valid())
         if pc.any(unknown, min_count=0).as_py():
             place = pc.if_else(unknown, self._nearest(source), place)
@@ -77,4 +88,4 @@ class Lookup:
         return asdict(self)
 
     def __str__(self) -> str:
-        return f"{self.column} follows from {self.source}"
+        return f"{self.column} follows from {self.source}" + (", where that is seen often" if self.partly else "")

@@ -52,6 +52,8 @@ def orders(rows: int = 2_000, *, seed: int = 0) -> pa.Table:
         "total": pa.array(items * price),
         "age": pa.array(age, pa.uint8(), mask=missing),
         "group": pa.array(np.where(age < 30, "young", np.where(age < 60, "middle", "old")).tolist(), mask=missing),
+        "hours": pa.array((sent - made).astype(int) // 3600, pa.int32(), mask=missing),
+        "written": pa.array([f"{m}Z" for m in made.astype(str).tolist()]),
         "celsius": pa.array(celsius),
         "fahrenheit": pa.array(np.round(celsius * 1.8 + 32, 2), pa.float32()),
         "least": pa.array(np.round(celsius - g.exponential(0.5, rows), 1)),

@@ -38,6 +38,8 @@ def test_relations_hold_whatever_is_learned(seed: int) -> None:
     assert pc.all(pc.greater_equal(frame["sent"], frame["made"])).as_py()
     assert pc.all(pc.greater_equal(frame["celsius"], frame["least"])).as_py()
     assert pc.all(pc.equal(pc.hour(frame["made"]), frame["hour"].cast(pa.int64()))).as_py()
+    hours = pc.floor(pc.divide(pc.subtract(frame["sent"], frame["made"]).cast(pa.int64()), 3600.0))
+    assert hours.to_pylist() == frame["hours"].to_pylist()
     assert frame["made"].cast(pa.date32(), safe=False).equals(frame["date"])
     fahrenheit = np.round(frame["celsius"].to_numpy() * 1.8 + 32, 2).astype(np.float32)
     assert np.array_equal(fahrenheit, frame["fahrenheit"].to_numpy())
@@ -189,6 +191,20 @@ def test_levels_that_training_never_showed_follow_somewhere() -> None:
     at = learned.schema.get_field_index("city")
     other = learned.set_column(at, learned.schema.field(at), pa.array(["other"] * len(learned)))
     assert len(set(prepared.restored(other, seed=1)["country"].to_pylist())) == 1
+
+
+def test_entities_seen_rarely_determine_as_far_as_they_are_known() -> None:
+    g = np.random.default_rng(0)
+    shop = np.minimum((g.pareto(0.7, 4_000) * 20).astype(int), 2_000)
+    table = pa.table({"shop": [f"shop {s}" for s in shop.tolist()], "town": [f"town {s % 9}" for s in shop.tolist()]})
+    prepared = Preparation.fit(table, label=None, seed=1)
+    assert prepared.learned_schema.names == ["shop", "town"]
+    assert prepared.restored(prepared.learned(table), seed=1).equals(table)
+    made = prepared.restored(apart(prepared.learned(table), 2), seed=1).to_pandas()
+    known = made["shop"].map(made["shop"].value_counts()) >= 10
+    assert (made["shop"].str[5:].astype(int) % 9 == made["town"].str[5:].astype(int))[known].all()
+    written = str(prepared.document()["rules"])
+    assert not [s for s in set(shop.tolist()) if (shop == s).sum() < 5 and f"'shop {s}'" in written]
 
 
 def test_the_search_can_be_left_out() -> None:

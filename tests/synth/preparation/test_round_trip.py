@@ -196,6 +196,31 @@ def test_times_keep_their_grid_and_their_rhythm() -> None:
     assert max(prepared.restored(wild, seed=1)["at"].to_pylist()) <= max(table["at"].to_pylist()).ceil("D")
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["2024-01-01", None, "1969-12-31"],
+        ["2024-01-01T00:00:00Z", "1969-12-31T23:59:59Z", None],
+        ["2024-01-01 00:00:00.123", "1969-12-31 23:59:59.000", "2024-01-01 00:00:00.123"],
+        ["2024-01-01 10:00", "2024-01-01 10:05", "2024-01-02 00:00"],
+        ["2024-01-01T00:00:00.120000-05:30", "2024-01-01T00:00:00.120001-05:30", None],
+    ],
+)
+def test_moments_written_as_text_come_back_to_the_letter(texts: list[str | None]) -> None:
+    table = pa.table({"at": pa.array(texts, pa.large_string()), "x": [1, 2, 3]})
+    prepared = Preparation.fit(table, label=None, seed=1)
+    assert all(name.startswith(("at ", "x")) for name in prepared.learned_schema.names)
+    assert prepared.restored(prepared.learned(table), seed=1).equals(table)
+
+
+@pytest.mark.parametrize("texts", [["2024-13-01", "2024-01-01"], ["2024-01-01", "soon"], ["10:00", "11:00"]])
+def test_texts_that_are_no_moments_stay_texts(texts: list[str]) -> None:
+    table = pa.table({"at": texts * 20, "x": range(40)})
+    prepared = Preparation.fit(table, label=None, seed=1)
+    assert "at" in prepared.learned_schema.names
+    assert prepared.learned(table)["at"].to_pylist() == texts * 20
+
+
 @settings(max_examples=25, derandomize=True, deadline=None)
 @given(
     st.lists(
