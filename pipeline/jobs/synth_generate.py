@@ -189,5 +189,5 @@ class _Run:
     def _anomalies(self, schema: pa.Schema) -> dict[str, Any]:
         if not self.request.anomalies:
             return {}
-        columns = ["_anomaly_kind"]
+        columns = ["_anomaly_kind", "_anomaly_family"]
         return anomaly_figures(pq.read_table(path, columns=columns) for path in self.folder.paths())

@@ -3,6 +3,7 @@
 Chunk i depends on the request and on i alone.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ class ChunkMaker:
     def __init__(self, request: GenerationRequest, bundle: GeneratorBundle) -> None:
         self._request, self._bundle = request, bundle
         self.conditions = conditions_of(request, bundle.schema)
-        self._anomalies = anomalies_of(request.anomalies, bundle.schema)
+        self._anomalies = anomalies_of(request.anomalies, bundle.schema, label=bundle.label)
 
     def part(self, part: int) -> Iterator[pa.Table]:
         """The chunks of one file."""
@@ -67,7 +68,13 @@ class ChunkMaker:
 
         seed = int(np.random.SeedSequence([self._request.seed, number, 1]).generate_state(1)[0])
         try:
-            return with_anomalies(chunk, self._anomalies, seed=seed)
+            return with_anomalies(
+                chunk,
+                self._anomalies,
+                seed=seed,
+                first_event=number * self._request.chunk_rows,  # a chunk has fewer events than rows
+                label=self._bundle.label,
+            )
         except UnusableDataError as error:
             raise ConfigError(f"--anomalies: {error}") from error
 
@@ -83,22 +90,27 @@ def conditions_of(request: GenerationRequest, schema: pa.Schema) -> Conditions:
     return Conditions(where=where, balance=request.balance or None)
 
 
-def anomalies_of(text: str, schema: pa.Schema) -> "AnomalyRequest | None":
-    """What anomalies a request asks for; None for none. Raises ConfigError for kinds there are not."""
+def anomalies_of(text: str, schema: pa.Schema, *, label: str | None) -> "AnomalyRequest | None":
+    """What anomalies a request asks for; None for none. Raises ConfigError for kinds that there are not, or that rows
+    of this schema cannot show."""
     if not text:
         return None
-    from synth.anomalies import parse_anomalies
+    from synth.anomalies import parse_anomalies, refuse_impossible
 
     try:
-        return parse_anomalies(text)
+        wanted = parse_anomalies(text)
+        refuse_impossible(schema, wanted, label=label)
+        return wanted
     except UnusableDataError as error:
         raise ConfigError(f"--anomalies: {error}") from error
 
 
 def anomaly_figures(tables: Iterator[pa.Table]) -> dict[str, Any]:
-    """How many rows of each kind were put in."""
-    counts: dict[str, int] = {}
+    """How many rows of each kind and family were put in."""
+    counts: dict[str, Counter[str]] = {"kind": Counter(), "family": Counter()}
     for table in tables:
-        for entry in table["_anomaly_kind"].drop_null().value_counts().to_pylist():
-            counts[entry["values"]] = counts.get(entry["values"], 0) + entry["counts"]
-    return {"rows": sum(counts.values()), "by_kind": dict(sorted(counts.items()))}
+        for name, counter in counts.items():
+            found = table[f"_anomaly_{name}"].drop_null().value_counts().to_pylist()
+            counter.update({entry["values"]: entry["counts"] for entry in found})
+    rows = counts["kind"].total()
+    return {"rows": rows} | {f"by_{name}": dict(sorted(counter.items())) for name, counter in counts.items()}

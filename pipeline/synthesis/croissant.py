@@ -115,7 +115,8 @@ def _records(schema: pa.Schema, source: dict[str, Any]) -> dict[str, Any]:
 
 def _field(field: pa.Field, source: dict[str, Any]) -> dict[str, Any]:
     kind = kind_of(field)
-    return {
+    many = {"repeated": True} if pa.types.is_list(field.type) else {}
+    return many | {
         "@type": "cr:Field",
         "@id": f"{RECORDS}/{field.name}",
         "name": field.name,
@@ -128,7 +129,7 @@ def _field(field: pa.Field, source: dict[str, Any]) -> dict[str, Any]:
 def data_type(field: pa.Field) -> str:
     """The schema.org type of a column's values."""
     kind = field.type
-    if pa.types.is_dictionary(kind):
+    if pa.types.is_dictionary(kind) or pa.types.is_list(kind):
         kind = kind.value_type
     if pa.types.is_boolean(kind):
         return "sc:Boolean"

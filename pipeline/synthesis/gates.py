@@ -3,8 +3,9 @@
 What cannot be measured does not pass.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -44,11 +45,9 @@ class Evidence:
     seed: int
 
 
-class Judge(Protocol):
-    """Measures and decides; a parameter, so that a job is tested without minutes of measuring."""
-
-    def __call__(self, evidence: Evidence) -> Judged:
-        """The verdict. Rows that cannot be measured are a verdict too, and no error."""
+Judge = Callable[[Evidence], Judged]
+"""Measures and decides; a parameter, so that a job is tested without minutes of measuring. Rows that cannot be measured
+are a verdict too, and no error."""
 
 
 def judge(evidence: Evidence) -> Judged:

@@ -29,7 +29,10 @@ def new_generator(
     if not is_keyed_stream(schema):
         return rows(seed=seed, time_budget_seconds=budget_seconds, device=device)
     from synth.streams.generator import StreamGenerator
+    from synth.token_generator import TokenGenerator
 
+    if not issubclass(rows, TokenGenerator):
+        raise ConfigError(f"--model {name} learns rows and not histories: choose another for a table with key and time")
     return StreamGenerator(seed=seed, time_budget_seconds=budget_seconds, device=device, row_model=rows)
 
 

@@ -6,13 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import ConfigError, FencedError, StorageUnavailableError
-from pipeline.synthesis import parts
 from pipeline.synthesis.gates import Evidence, Judged
 from pipeline.synthesis.verify import verify
 from tests.pipeline.archive.test_full_disk import fill, small_disk
@@ -236,21 +236,49 @@ def test_gates_see_the_files_and_more_of_the_same_where_they_are_few(shop: Works
 
 
 def test_conditions_that_are_none_of_its_columns_are_refused_before_anything_is_made(shop: Workshop) -> None:
-    for asked in ({"where": "planet=Mars"}, {"balance": "planet"}, {"where": "country>3"}, {"where": "amount"}):
+    asked: list[dict[str, Any]] = [
+        {"where": "planet=Mars"},
+        {"balance": "planet"},
+        {"where": "country>3"},
+        {"where": "amount"},
+        {"anomalies": "2%:sunburn"},
+        {"anomalies": "200%:spike"},
+        {"anomalies": "2%:wrong_customer"},
+    ]
+    for wanted in asked:
         with pytest.raises(ConfigError):
-            shop.make(shop.request(**asked))
+            shop.make(shop.request(**wanted))
     assert not (shop.lake.root / "synthetic").exists()
 
 
 def test_memory_does_not_grow_with_rows(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     most = 0
-    written = parts.pq.ParquetWriter.write_table
+    written = pq.ParquetWriter.write_table
 
     def watched(self: object, table: pa.Table, *arguments: object, **more: object) -> None:
         nonlocal most
         most = max(most, table.num_rows)
         written(self, table, *arguments, **more)
 
-    monkeypatch.setattr(parts.pq.ParquetWriter, "write_table", watched)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", watched)
     shop.make(shop.request(rows=5_000))
     assert most == 100
+
+
+def test_anomalies_are_labelled_numbered_apart_and_not_judged(shop: Workshop) -> None:
+    seen: list[Evidence] = []
+
+    def looks(evidence: Evidence) -> Judged:
+        seen.append(evidence)
+        return passing(evidence)
+
+    made = shop.make(shop.request(rows=950, anomalies="10%:number"), judged_by=looks)
+    rows = shop.lake.read_synthetic("payments", made.places.dataset_id)
+    assert rows.num_rows == 950
+    labelled = rows.filter(rows["_anomaly"])
+    assert labelled.num_rows == made.manifest["anomalies"]["rows"] > 50
+    assert labelled["_anomaly_event"].null_count == 0
+    assert len(labelled["_anomaly_event"].unique()) == labelled.num_rows, "chunks share no event"
+    assert seen[0].made.num_rows == 950 - labelled.num_rows
+    assert seen[0].made.column_names == ["amount", "country", "at", "fraud"]
+    assert {"_anomaly", "_anomaly_columns"} < {field["name"] for field in made.manifest["schema"]}

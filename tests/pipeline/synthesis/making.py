@@ -108,7 +108,7 @@ class Workshop:
     def __post_init__(self) -> None:
         self.lake = Lake(self.folder / "lake")
         self.catalogue = Catalogue.open(f"sqlite:///{self.folder}/eddyline.db")
-        source = {"name": "payments", "file": None, "window": None, "rows": 1_000, "files": []}
+        source: dict[str, Any] = {"name": "payments", "file": None, "window": None, "rows": 1_000, "files": []}
         self.catalogue.add_generator(
             GeneratorEntry(
                 generator_id=GENERATOR_ID, stream="payments", model="drawing", created_ms=1, source=source, facts={}
