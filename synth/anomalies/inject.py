@@ -31,6 +31,9 @@ TRUTH_FIELDS: tuple[pa.Field, ...] = (
 )
 """The columns put behind a table's own; in rows left alone `_anomaly` is false, the list empty, the rest null."""
 
+LEAST_PLACED = 0.5
+"""Of its share: a family that finds less is left out where the whole is short."""
+LEAST_TOTAL = 0.95
 _LEAST_ROWS: dict[AnomalyKind, int] = dict.fromkeys(AnomalyKind, 3) | {
     AnomalyKind.POINT: 1,
     AnomalyKind.CONTEXTUAL: 2,
@@ -65,9 +68,9 @@ def with_anomalies(
 
     Rows left alone are the table's own, value for value; in others `_anomaly_columns` names what differs (the key and
     the time for rows that a collective anomaly put there). Events are numbered from `first_event`: give the next chunk
-    `next_event` of this one. Few rows show a family only now and then, so that shares hold over many chunks. A family
-    that finds no place (no dependency to break, no run of free rows) stays short of its share. The same table, request
-    and seed give the same rows.
+    `next_event` of this one. Few rows show a family only now and then, so that shares hold over many chunks. Where a
+    family finds no place (no dependency to break, no level that is rare) the others get its share. The same table,
+    request and seed give the same rows.
 
     Raises ImpossibleConditionsError where the schema cannot show a family, UnusableDataError where the table has a
     column of the truth's names already.
@@ -80,7 +83,7 @@ def with_anomalies(
     families = _for_rows(families, table.num_rows, seed)
     if not families or not table.num_rows:
         return _labelled(table, _Truth.none(table.num_rows))
-    injected = inject(source.table, Plan(families=families), seed=seed)
+    injected = _injected(source.table, families, seed)
     kept_M = _kept(injected, table.num_rows, seed)
     made, differs_MC = _rebuilt(table, source, injected, kept_M)
     truth = _truth(table, injected, kept_M, differs_MC, first_event)
@@ -91,6 +94,19 @@ def next_event(table: pa.Table, first_event: int = 0) -> int:
     """The number after the last event of a table made by `with_anomalies`."""
     last = pc.max(table["_anomaly_event"]).as_py()
     return first_event if last is None else int(last) + 1
+
+
+def _injected(table: pa.Table, families: tuple[Family, ...], seed: int) -> Injected:
+    """The anomalies; where families find no place (no level is rare, say), the others get their share."""
+    injected = inject(table, Plan(families=families), seed=seed)
+    placed = [float(injected.truth.of(at).sum()) for at in range(len(families))]
+    wanted = [family.share * table.num_rows for family in families]
+    found = [f for f, have, want in zip(families, placed, wanted, strict=True) if have >= LEAST_PLACED * want]
+    if sum(placed) >= LEAST_TOTAL * sum(wanted) or not found or len(found) == len(families):
+        return injected
+    more = sum(family.share for family in families) / sum(family.share for family in found)
+    raised = tuple(replace(family, share=min(0.5, family.share * more)) for family in found)
+    return inject(table, Plan(families=raised), seed=seed)
 
 
 def _ordered(schema: pa.Schema, stated: bool | None) -> bool:

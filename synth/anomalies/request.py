@@ -60,8 +60,9 @@ def families_of(request: AnomalyRequest, schema: pa.Schema, *, ordered: bool) ->
         if not ways:
             raise ImpossibleConditionsError(f"{name} cannot be shown by this table: {_lacking(name, schema)}")
         wanted.update(dict.fromkeys(ways))
-    share = request.share / len(wanted)
-    return tuple(Family(kind=kind, variant=way, share=share) for kind, way in wanted)
+    # Drift first: it has one place a key, the end, and equals are placed in this order.
+    ordered_ways = sorted(wanted, key=lambda way: way[0] is not AnomalyKind.DRIFT)
+    return tuple(Family(kind=kind, variant=way, share=request.share / len(wanted)) for kind, way in ordered_ways)
 
 
 def _lacking(name: str, schema: pa.Schema) -> str:
