@@ -47,9 +47,9 @@ def _of_times(h: Histories, begin_us: int) -> dict[str, FloatArray]:
         "last": (h.last_us_K - begin_us) / 8.64e10,
         "mean hour": _mean(hour_N, h),
         "hours apart": _spread(hour_N, h),
-        "weekend": _mean((weekday(h.time_us_N) >= 5) * 1.0, h),
-        "night": _mean((hour_N < 6) * 1.0, h),
-        "evening": _mean((hour_N >= 18) * 1.0, h),
+        "weekend": _mean((weekday(h.time_us_N) >= 5).astype(np.float64), h),
+        "night": _mean((hour_N < 6).astype(np.float64), h),
+        "evening": _mean((hour_N >= 18).astype(np.float64), h),
         "hours of the week": _distinct(hour_of_week(h.time_us_N), h),
         "mean gap": _mean(gap_N, h),
         "gaps apart": _spread(gap_N, h),
@@ -92,13 +92,13 @@ def _named(streams: Sequence[Histories], name: str) -> list[dict[str, FloatArray
         columns = {
             f"{name} distinct": _distinct(code_N, h),
             f"{name} changes": _mean(changed_N, h),
-            f"{name} new": _mean((rank_N < 0) * 1.0, h),
+            f"{name} new": _mean((rank_N < 0).astype(np.float64), h),
             f"{name} first": place_V[code_N[h.begin_K]].astype(np.float64),
             f"{name} last": place_V[code_N[h.begin_K + h.count_K - 1]].astype(np.float64),
         }
         pair_N = np.roll(place_V[code_N], 1) * (MOST_SHARES + 1) + place_V[code_N]
         for at in range(len(common)):
-            columns[f"{name} is {at}"] = _mean((place_V[code_N] == at) * 1.0, h)
+            columns[f"{name} is {at}"] = _mean((place_V[code_N] == at).astype(np.float64), h)
             after_N = np.where(h.first_N, np.nan, (pair_N == at * (MOST_SHARES + 1) + (at + 1) % len(common)) * 1.0)
             columns[f"{name} {at} on"] = _mean(after_N, h)
         found.append(columns)
@@ -109,7 +109,8 @@ def _mean(values_N: FloatArray, h: Histories) -> FloatArray:
     known_N = np.isfinite(values_N)
     count_K = np.bincount(h.key_N[known_N], minlength=h.keys)
     total_K = np.bincount(h.key_N[known_N], weights=values_N[known_N], minlength=h.keys)
-    return np.divide(total_K, count_K, out=np.full(h.keys, np.nan), where=count_K > 0)
+    mean_K: FloatArray = np.divide(total_K, count_K, out=np.full(h.keys, np.nan), where=count_K > 0)
+    return mean_K
 
 
 def _spread(values_N: FloatArray, h: Histories) -> FloatArray:

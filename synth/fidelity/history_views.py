@@ -5,8 +5,10 @@ Shape legend: N events, K keys, P events that follow another of their key.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,6 +21,7 @@ from synth.streams.recency import NEW, ranks_of
 MOST_LEVELS = 100
 """Columns of more levels are compared by whether events return to a level, not by which level follows which."""
 _FLOOR_GAP_US = 1_000.0
+AnyArray = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class View:
     returns: dict[str, Pooled]
     """By column of many levels: 0 the level before again, 1 another one seen before, 2 a new one; (P,)."""
     moments: dict[str, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
-    """By numeric column: sums over a key of the products of neighbours, and of squares, off the key's mean; (K,) each."""
+    """By numeric column, off the key's mean: a key's sum of products of neighbours, and of squares; (K,) each."""
 
     def of(self, chosen_K: BoolArray) -> "View":
         """The view of some keys; keys keep their numbers."""
@@ -85,9 +88,7 @@ def views(streams: Sequence[Histories], *, key: str, time: str) -> list[View]:
     return found
 
 
-def _view(
-    h: Histories, code_of: dict[str, IntArray], levels: dict[str, int], rank_of: dict[str, FloatArray]
-) -> View:
+def _view(h: Histories, code_of: dict[str, IntArray], levels: dict[str, int], rank_of: dict[str, FloatArray]) -> View:
     later_N = ~h.first_N
     key_P = h.key_N[later_N]
     gap_us_P = h.gap_us_N[later_N].astype(np.float64)
@@ -122,7 +123,7 @@ def burstiness(gap_P: FloatArray, key_P: IntArray, keys: int) -> FloatArray:
 
 
 def memory(h: Histories) -> FloatArray:
-    """The correlation of each gap with the next (Goh & Barabási 2008, eq. 2), of logarithms; NaN for fewer than four."""
+    """The correlation of each gap with the next (Goh & Barabási 2008, eq. 2), of logarithms; NaN below four."""
     gap_N = np.log1p(h.gap_us_N / 1e6)
     place_N = h.position_N
     second_N = place_N >= 2
@@ -132,7 +133,8 @@ def memory(h: Histories) -> FloatArray:
     for values_N in (before_N, after_N):
         mean_K = _ratio(np.bincount(key_N, weights=values_N, minlength=h.keys), count_K)
         off.append(values_N - mean_K[key_N])
-    sums = [np.bincount(key_N, weights=a * b, minlength=h.keys) for a, b in ((off[0], off[1]), (off[0],) * 2, (off[1],) * 2)]
+    pairs = ((off[0], off[1]), (off[0], off[0]), (off[1], off[1]))
+    sums = [np.bincount(key_N, weights=a * b, minlength=h.keys) for a, b in pairs]
     correlation_K = _ratio(sums[0], np.sqrt(sums[1] * sums[2]))
     return np.where(count_K >= 3, correlation_K, np.nan)
 
@@ -145,10 +147,8 @@ def _moments(h: Histories, rank_N: FloatArray) -> tuple[FloatArray, FloatArray]:
     )
     off_N = np.where(known_N, rank_N - np.nan_to_num(mean_K)[h.key_N], 0.0)
     products_N = np.where(h.first_N, 0.0, off_N * np.roll(off_N, 1))
-    return (
-        np.bincount(h.key_N, weights=products_N, minlength=h.keys),
-        np.bincount(h.key_N, weights=off_N**2, minlength=h.keys),
-    )
+    found = [np.bincount(h.key_N, weights=values_N, minlength=h.keys) for values_N in (products_N, off_N**2)]
+    return found[0].astype(np.float64), found[1].astype(np.float64)
 
 
 def _returns(h: Histories, code_N: IntArray, later_N: BoolArray) -> Pooled:
@@ -166,8 +166,9 @@ def _medians(values_P: FloatArray, key_P: IntArray, keys: int) -> FloatArray:
     return found_K
 
 
-def _ratio(top_K: FloatArray, bottom_K: FloatArray | IntArray) -> FloatArray:
-    return np.divide(top_K, bottom_K, out=np.full(len(top_K), np.nan), where=np.asarray(bottom_K) > 0)
+def _ratio(top_K: AnyArray, bottom_K: AnyArray) -> FloatArray:
+    ratio_K: FloatArray = np.divide(top_K, bottom_K, out=np.full(len(top_K), np.nan), where=bottom_K > 0)
+    return ratio_K
 
 
 def _together(streams: Sequence[Histories], name: str) -> list[IntArray]:

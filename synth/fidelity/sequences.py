@@ -91,8 +91,9 @@ def sequence_measures(real: pa.Table, synthetic: pa.Table, *, key: str, time: st
     histories = [detection(*frames(tables[0], table), seed=seed) for table in tables[1:]]
     ours, ceiling = (_shared_attributes(a, h, whole, (key, time)) for h in (s, b))
     return SequenceFidelity(
-        **{name: scores[name] for name in ("gaps", "key_gaps", "burstiness", "memory", "lengths", "rhythm")},
-        **{part: _under(scores, part) for part in ("transitions", "returns", "autocorrelation")},
+        gaps=scores["gaps"], key_gaps=scores["key_gaps"], burstiness=scores["burstiness"], memory=scores["memory"],
+        lengths=scores["lengths"], rhythm=scores["rhythm"], transitions=_under(scores, "transitions"),
+        returns=_under(scores, "returns"), autocorrelation=_under(scores, "autocorrelation"),
         histories=Score(
             value=histories[0].value, low=histories[0].low, high=histories[0].high, ceiling=histories[1].value,
             floor=histories[2].value,
@@ -183,9 +184,7 @@ def _errors(a: View, b: View, rng: np.random.Generator) -> Figures:
     """Standard errors: a group of the keys of either stream is left out at a time."""
     groups = [rng.permutation(view.keys) % GROUPS for view in (a, b)]
     found = [_figures(a.of(groups[0] != group), b.of(groups[1] != group)) for group in range(GROUPS)]
-    return {
-        name: float(np.sqrt((GROUPS - 1) * np.var([figures[name] for figures in found]))) for name in found[0]
-    }
+    return {name: float(np.sqrt((GROUPS - 1) * np.var([figures[name] for figures in found]))) for name in found[0]}
 
 
 def _score(found: list[Figures], errors: Figures, name: str) -> Score:

@@ -1,6 +1,7 @@
 """Time between events and time of day, as columns that a row model can learn, and back.
 
-A short gap is learned as itself, on a logarithmic scale. A long one is learned as the days that pass and the second of
+A short gap is learned as itself, on a logarithmic scale. A long one is learned as the weeks that pass, the weekday and
+the second of
 the day on which the next event falls: so daily and weekly rhythms are columns, not sums of drawn figures.
 
 Shape legend: N events.
@@ -24,8 +25,10 @@ THURSDAY = 3
 class Steps:
     """How each event follows the one before; NaN where a part does not apply."""
 
-    days_N: FloatArray
-    """Calendar days (UTC) that pass, for long gaps."""
+    weekday_N: FloatArray
+    """The weekday it falls on, 0 is Monday (UTC), for long gaps."""
+    weeks_N: FloatArray
+    """How often that weekday is passed by before, for long gaps."""
     second_N: FloatArray
     """The second of the day it falls on, for long gaps."""
     gap_N: FloatArray
@@ -43,7 +46,8 @@ def steps_of(before_us_N: Int64Array, time_us_N: Int64Array, *, tick_us: int) ->
     short_N = gap_us_N <= SHORT_US
     days_N = time_us_N // DAY_US - before_us_N // DAY_US
     return Steps(
-        days_N=np.where(short_N, np.nan, days_N),
+        weekday_N=np.where(short_N, np.nan, weekday(time_us_N)),
+        weeks_N=np.where(short_N, np.nan, days_N // 7),
         second_N=np.where(short_N, np.nan, second_of_day(time_us_N)),
         gap_N=np.where(short_N, log_ticks(gap_us_N, tick_us), np.nan),
     )
@@ -52,9 +56,10 @@ def steps_of(before_us_N: Int64Array, time_us_N: Int64Array, *, tick_us: int) ->
 def moments_of(before_us_N: Int64Array, steps: Steps, *, tick_us: int) -> tuple[Int64Array, BoolArray]:
     """The moments that steps lead to, in whole ticks, and where they are of use: the rest say nothing or lead back."""
     gap_us_N = np.round(np.expm1(np.nan_to_num(steps.gap_N))) * tick_us
-    midnight_N = (before_us_N // DAY_US + np.nan_to_num(steps.days_N).round()) * DAY_US
+    ahead_N = np.mod(np.nan_to_num(steps.weekday_N).round() - weekday(before_us_N), 7)
+    midnight_N = (before_us_N // DAY_US + ahead_N + 7 * np.nan_to_num(steps.weeks_N).round()) * DAY_US
     long_N = midnight_N + np.nan_to_num(steps.second_N) * 1e6
-    is_long_N = np.isfinite(steps.days_N) & np.isfinite(steps.second_N)
+    is_long_N = np.isfinite(steps.weekday_N) & np.isfinite(steps.weeks_N) & np.isfinite(steps.second_N)
     time_us_N = whole_ticks(np.where(is_long_N, long_N, before_us_N + gap_us_N), tick_us)
     useful_N = (is_long_N | np.isfinite(steps.gap_N)) & (time_us_N >= before_us_N)
     return time_us_N, useful_N
@@ -67,7 +72,8 @@ def whole_ticks(time_us_N: FloatArray | Int64Array, tick_us: int) -> Int64Array:
 
 def log_ticks(gap_us_N: Int64Array | FloatArray, tick_us: int) -> FloatArray:
     """log(1 + ticks), to six digits so that equal gaps stay equal."""
-    return np.round(np.log1p(np.asarray(gap_us_N, dtype=np.float64) / tick_us), 6)
+    logs_N: FloatArray = np.log1p(np.asarray(gap_us_N, dtype=np.float64) / tick_us)
+    return np.round(logs_N, 6)
 
 
 def second_of_day(time_us_N: Int64Array) -> FloatArray:
@@ -78,6 +84,16 @@ def second_of_day(time_us_N: Int64Array) -> FloatArray:
 def weekday(time_us_N: Int64Array) -> Int64Array:
     """0 is Monday."""
     return (time_us_N // DAY_US + THURSDAY) % 7
+
+
+def week(time_us_N: Int64Array) -> Int64Array:
+    """Weeks, from Monday on, since the one of 1 January 1970."""
+    return (time_us_N // DAY_US + THURSDAY) // 7
+
+
+def moment_of_week(week_N: FloatArray, weekday_N: FloatArray, second_N: FloatArray) -> FloatArray:
+    """Microseconds since 1970 of a second of the day of a weekday of a week."""
+    return (week_N * 7 + weekday_N - THURSDAY) * DAY_US + second_N * 1e6
 
 
 def hour_of_week(time_us_N: Int64Array) -> Int64Array:

@@ -40,13 +40,15 @@ class Drawn:
         """R."""
         return len(self.time_us_R)
 
-    def only(self, chosen_R: BoolArray | slice) -> "Drawn":
+    def only(self, chosen_R: BoolArray | Int64Array) -> "Drawn":
         """Some of the events."""
-        learned = (
-            self.learned.take(pa.array(np.arange(self.rows)[chosen_R])) if self.learned.column_names else pa.table({})
-        )
-        time_us_R, entity_R = self.time_us_R[chosen_R], self.entity_R[chosen_R]
-        return replace(self, learned=learned, time_us_R=time_us_R, entity_R=entity_R)
+        learned = _taken(self.learned, np.arange(self.rows)[chosen_R])
+        return replace(self, learned=learned, time_us_R=self.time_us_R[chosen_R], entity_R=self.entity_R[chosen_R])
+
+
+def _taken(table: pa.Table, rows: Int64Array) -> pa.Table:
+    """Some of the rows; a table without columns has none to take."""
+    return table.take(pa.array(rows)) if table.column_names else table
 
 
 def draw_events(fitted: FittedStream, rows: int, *, seed: int, conditions: Conditions | None, first_row: int) -> Drawn:
@@ -62,18 +64,12 @@ def draw_events(fitted: FittedStream, rows: int, *, seed: int, conditions: Condi
         curve_CQ=fitted.curve_CQ,
         rng=rng,
     )
-    stepper = Stepper(fitted.layout, fitted.event_model, fitted.pools, fitted.ranges)
+    stepper = Stepper(fitted.layout, fitted.event_model, fitted.pools, fitted.levels, fitted.ranges)
     events = stepper.draw(plan, entities, seed=int(rng.integers(2**31)), first_row=first_row)
     order_R = np.lexsort((events.position_R, events.entity_R))
-    names = [*fitted.layout.events, *fitted.layout.references]
-    columns: dict[str, Any] = {name: events.table[name] for name in fitted.layout.events}
-    for name, level_R in events.references.items():
-        columns[name] = fitted.levels[name].take(pa.array(level_R))
     own = entities.select([own_column(name) for name in fitted.layout.own])
     return Drawn(
-        learned=pa.table([columns[name] for name in names], names=names).take(pa.array(order_R))
-        if names
-        else pa.table({}),
+        learned=_taken(events.table, order_R),
         own=own.rename_columns(list(fitted.layout.own)),
         time_us_R=events.time_us_R[order_R],
         entity_R=events.entity_R[order_R],
@@ -121,7 +117,8 @@ def together(parts: list[Drawn], rows: int) -> Drawn:
 
 def in_order_of_time(drawn: Drawn) -> Drawn:
     """The same events by time; those of one key at one moment stay in their order."""
-    return drawn.only(np.argsort(drawn.time_us_R, kind="stable"))
+    order_R: Int64Array = np.argsort(drawn.time_us_R, kind="stable")
+    return drawn.only(order_R)
 
 
 def in_columns(fitted: FittedStream, drawn: Drawn, *, first_row: int) -> pa.Table:

@@ -15,12 +15,13 @@ import pyarrow.compute as pc
 
 from detectors.columns import Kind, kind_of
 from synth.codec.levels import OTHER
-from synth.streams.clock import DAY_US, SHORT_US, second_of_day, whole_ticks
+from synth.streams.clock import DAY_US, SHORT_US, moment_of_week, second_of_day, week, weekday, whole_ticks
 from synth.streams.fields import integer_column, number_column, numbers_of, renamed, table_of
 from synth.streams.histories import FloatArray, Histories, Int64Array, codes
 from synth.streams.layout import StreamLayout, values_of
 
-FIRST_DAY, FIRST_SECOND, EVENTS, REACH, LAST_SECOND = "first_day", "first_second", "events", "reach", "last_second"
+FIRST_WEEK, FIRST_WEEKDAY, FIRST_SECOND = "first_week", "first_weekday", "first_second"
+EVENTS, REACH, LAST_WEEKDAY, LAST_SECOND = "events", "reach", "last_weekday", "last_second"
 LEAST_LEVEL_KEYS = 5
 """As `CodecSettings.least_rows`, of the table of entities."""
 
@@ -62,11 +63,13 @@ def entity_table(
     columns = [(renamed(own.schema.field(name), own_column(name)), own[name]) for name in layout.own]
     first_K = histories.first_us_K
     columns += [
-        integer_column(FIRST_DAY, first_K // DAY_US - layout.begin_us // DAY_US),
+        integer_column(FIRST_WEEK, week(first_K) - week(np.array([layout.begin_us]))[0]),
+        integer_column(FIRST_WEEKDAY, weekday(first_K)),
         number_column(FIRST_SECOND, second_of_day(first_K)),
         integer_column(EVENTS, histories.count_K),
         number_column(REACH, _reach(histories, layout)),
-        number_column(LAST_SECOND, _last_second(histories)),
+        integer_column(LAST_WEEKDAY, _of_last(weekday(histories.last_us_K), histories)),
+        number_column(LAST_SECOND, _of_last(second_of_day(histories.last_us_K), histories)),
     ]
     for name, level in layout.levels:
         values_N = values_of(table[name], level)
@@ -82,29 +85,29 @@ def entity_table(
 def lives_of(entities: pa.Table, layout: StreamLayout) -> Lives:
     """When drawn entities are seen: within the time of the source, in whole ticks."""
     count_E = np.maximum(np.round(numbers_of(entities, EVENTS, missing=1.0)), 1).astype(np.int64)
-    day_E = layout.begin_us // DAY_US + np.round(numbers_of(entities, FIRST_DAY, missing=0.0))
-    first_E = whole_ticks(day_E * DAY_US + numbers_of(entities, FIRST_SECOND, missing=0.0) * 1e6, layout.tick_us)
+    week_E = numbers_of(entities, FIRST_WEEK, missing=0.0) + week(np.array([layout.begin_us]))[0]
+    weekday_E, second_E = (numbers_of(entities, name, missing=0.0) for name in (FIRST_WEEKDAY, FIRST_SECOND))
+    first_E = whole_ticks(moment_of_week(week_E, weekday_E, second_E), layout.tick_us)
     first_E = np.clip(first_E, layout.begin_us, layout.end_us)
     room_E = (layout.end_us - first_E) // layout.tick_us
     share_E = 1.0 / (1.0 + np.exp(-numbers_of(entities, REACH, missing=-np.inf)))
     span_E = np.clip(np.round(share_E * (room_E + 1) - 0.5), 0, room_E).astype(np.int64) * layout.tick_us
-    last_E = first_E + span_E
-    second_E = numbers_of(entities, LAST_SECOND)
-    exact_E = whole_ticks(last_E // DAY_US * DAY_US + np.nan_to_num(second_E) * 1e6, layout.tick_us)
-    exact_E = np.clip(exact_E + _nearest_day(exact_E - last_E), first_E, layout.end_us)
-    last_E = np.where(np.isfinite(second_E) & (span_E > SHORT_US), exact_E, last_E)
+    last_E = np.clip(_nearest(first_E + span_E, entities, layout), first_E, layout.end_us)
     return Lives(first_us_E=first_E, span_us_E=np.where(count_E > 1, last_E - first_E, 0), count_E=count_E)
 
 
-def _nearest_day(off_us_E: Int64Array) -> Int64Array:
-    """The whole days to add so that a moment is less than half a day off."""
-    return -np.round(off_us_E / DAY_US).astype(np.int64) * DAY_US
+def _nearest(last_us_E: Int64Array, entities: pa.Table, layout: StreamLayout) -> Int64Array:
+    """The nearest moments to these that have the weekday and second of the day that entities are seen last at."""
+    weekday_E, second_E = numbers_of(entities, LAST_WEEKDAY), numbers_of(entities, LAST_SECOND)
+    known_E = np.isfinite(weekday_E) & np.isfinite(second_E)
+    near_E = moment_of_week(week(last_us_E), np.nan_to_num(weekday_E), np.nan_to_num(second_E))
+    near_E -= np.round((near_E - last_us_E) / (7 * DAY_US)) * 7 * DAY_US
+    return np.where(known_E, whole_ticks(near_E, layout.tick_us), last_us_E)
 
 
-def _last_second(histories: Histories) -> FloatArray:
-    """The second of the day at which each key was seen last; NaN where that is soon after it was seen first."""
-    long_K = histories.last_us_K - histories.first_us_K > SHORT_US
-    return np.where(long_K, second_of_day(histories.last_us_K), np.nan)
+def _of_last(values_K: FloatArray | Int64Array, histories: Histories) -> FloatArray:
+    """What is said of the last event; NaN where that is soon after the first."""
+    return np.where(histories.last_us_K - histories.first_us_K > SHORT_US, values_K, np.nan)
 
 
 def means(values_N: FloatArray, key_N: Int64Array, keys: int) -> FloatArray:
@@ -112,7 +115,8 @@ def means(values_N: FloatArray, key_N: Int64Array, keys: int) -> FloatArray:
     present_N = np.isfinite(values_N)
     count_K = np.bincount(key_N[present_N], minlength=keys)
     total_K = np.bincount(key_N[present_N], weights=values_N[present_N], minlength=keys)
-    return np.divide(total_K, count_K, out=np.full(keys, np.nan), where=count_K > 0)
+    mean_K: FloatArray = np.divide(total_K, count_K, out=np.full(keys, np.nan), where=count_K > 0)
+    return mean_K
 
 
 def _reach(histories: Histories, layout: StreamLayout) -> FloatArray:

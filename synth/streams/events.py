@@ -22,7 +22,7 @@ from synth.streams.pieces import Pieces
 
 ERAS = 16
 """Parts of the source's time, for what changes slowly."""
-DAYS, SECOND, GAP = "step:days", "step:second", "step:gap"
+WEEKDAY, WEEKS, SECOND, GAP = "step:weekday", "step:weeks", "step:second", "step:gap"
 
 
 def rank_column(name: str) -> str:
@@ -107,7 +107,8 @@ def event_table(
     histories = pieces.histories
     steps = _steps(histories, layout)
     columns: list[NamedColumn] = [
-        integer_column(DAYS, steps.days_N),
+        integer_column(WEEKDAY, steps.weekday_N),
+        integer_column(WEEKS, steps.weeks_N),
         number_column(SECOND, steps.second_N),
         number_column(GAP, steps.gap_N),
     ]
@@ -123,9 +124,9 @@ def known_columns(layout: StreamLayout) -> tuple[str, ...]:
         *map(habit_column, layout.habits),
         *("era", "weekday", "second", "position", "left", "pace", "last_gap"),
         *(f"left:{name}" for name, _ in layout.levels),
-        *(f"unseen:{name}" for name in layout.references),
+        *(f"unseen:{name}" for name in layout.ranked),
         *map(before_column, layout.events),
-        *(before_column(rank_column(name)) for name in layout.references),
+        *(before_column(rank_column(name)) for name in layout.ranked),
     )
 
 
@@ -147,7 +148,10 @@ def known_before(
         last_us_N=h.last_us_K[h.key_N],
         last_gap_us_N=np.where(first_N, np.nan, np.roll(gap_us_N, 1)),
         levels={name: _left_means(values_of(h.table[name], level), h) for name, level in layout.levels},
-        unseen={name: (found.distinct_S[h.key_N] - found.distinct_N) * 1.0 for name, found in references.items()},
+        unseen={
+            name: (found.distinct_S[h.key_N] - found.distinct_N).astype(np.float64)
+            for name, found in references.items()
+        },
     )
 
 
@@ -155,8 +159,9 @@ def _steps(histories: Histories, layout: StreamLayout) -> Steps:
     """The step to each event; nothing for first events."""
     before_us_N = histories.time_us_N - histories.gap_us_N
     steps = steps_of(before_us_N, histories.time_us_N, tick_us=layout.tick_us)
-    parts = [np.where(histories.first_N, np.nan, part_N) for part_N in (steps.days_N, steps.second_N, steps.gap_N)]
-    return Steps(days_N=parts[0], second_N=parts[1], gap_N=parts[2])
+    parts = (steps.weekday_N, steps.weeks_N, steps.second_N, steps.gap_N)
+    weekday_N, weeks_N, second_N, gap_N = (np.where(histories.first_N, np.nan, part_N) for part_N in parts)
+    return Steps(weekday_N=weekday_N, weeks_N=weeks_N, second_N=second_N, gap_N=gap_N)
 
 
 def _previous(histories: Histories, layout: StreamLayout, references: Mapping[str, References]) -> pa.Table:

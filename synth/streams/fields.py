@@ -48,4 +48,4 @@ def side_by_side(*tables: pa.Table) -> pa.Table:
 def numbers_of(table: pa.Table, name: str, *, missing: float = float("nan")) -> FloatArray:
     """A column as doubles."""
     doubles = pc.fill_null(table[name].cast(pa.float64(), safe=False), missing)
-    return doubles.to_numpy().astype(np.float64)
+    return np.asarray(doubles.to_numpy(), dtype=np.float64)

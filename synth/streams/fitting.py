@@ -4,7 +4,7 @@ Shape legend: N events, K keys, S pieces, C curves, G given columns.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from detectors.errors import UnusableDataError
 from synth.base import Checkpoint, FitReport, Generator, Progress
+from synth.codec.levels import OTHER
 from synth.streams.entities import entity_table, means, own_column
 from synth.streams.events import References, event_table, known_columns
 from synth.streams.histories import FloatArray, Histories, codes
@@ -38,7 +39,7 @@ class FittedStream:
     pools: Mapping[str, LevelPool]
     """Of references."""
     levels: Mapping[str, pa.Array]
-    """What the levels of references are called."""
+    """What the levels of ranked columns are called; the last one stands for all that are not handed out."""
     ranges: Mapping[str, tuple[float, float]]
     """Of numbers whose means are kept."""
     curve_CQ: FloatArray
@@ -56,8 +57,8 @@ class Task:
     label: str | None
     settings: StreamSettings
     seed: int
-    new_models: tuple[Callable[[], Generator], Callable[[int], Generator]]
-    """Of entities; of events, from G, the columns that will always be given."""
+    new_models: tuple[Callable[[], Generator], Callable[[int, Sequence[str]], Generator]]
+    """Of entities; of events, from G, the columns that will always be given, and the names of those that come again."""
 
 
 def fit_stream(
@@ -75,10 +76,12 @@ def fit_stream(
     learned = replace(whole, table=columns.learned_events(whole))
     layout = layout_of(learned, own, label=label, settings=settings)
     pieces = pieces_of(learned, settings.longest_piece)
-    references = {name: _references(pieces, name) for name in layout.references}
-    distinct = {name: means(r.distinct_S * 1.0, pieces.key_S, whole.keys) for name, r in references.items()}
+    references = {name: _references(pieces, name) for name in layout.ranked}
+    distinct = {
+        name: means(r.distinct_S.astype(np.float64), pieces.key_S, whole.keys) for name, r in references.items()
+    }
     entities = entity_table(learned, layout, own, distinct)
-    models = task.new_models[0](), task.new_models[1](len(known_columns(layout)))
+    models = task.new_models[0](), task.new_models[1](len(known_columns(layout)), layout.returning)
     share = settings.entity_share
     own_label = own_column(label) if label in layout.own and label is not None else None
     first = models[0].fit(entities, label=own_label, progress=_part(progress, 0.0, share))
@@ -95,7 +98,7 @@ def fit_stream(
         event_model=models[1],
         keys=_keys(whole, task.key, seed),
         pools={name: _pool(learned, name, settings, seed) for name in layout.references},
-        levels={name: _levels(learned, name) for name in layout.references},
+        levels={name: _levels(learned, name) for name in layout.ranked},
         ranges={name: _range(values_of(learned.table[name], level)) for name, level in layout.levels},
         curve_CQ=curves_of(whole, settings.longest_piece, seed=seed),
         longest_piece=settings.longest_piece,
@@ -142,7 +145,10 @@ def _pool(histories: Histories, name: str, settings: StreamSettings, seed: int) 
 def _levels(histories: Histories, name: str) -> pa.Array:
     """The values that codes stand for."""
     _, place_V = np.unique(codes(histories.table[name]), return_index=True)
-    return pa.concat_arrays(histories.table[name].take(pa.array(place_V)).chunks)
+    values = histories.table[name].take(pa.array(place_V))
+    return pa.concat_arrays(
+        [*values.chunks, pa.array([OTHER if pa.types.is_string(values.type) else None], values.type)]
+    )
 
 
 def _keys(histories: Histories, key: str, seed: int) -> Names:

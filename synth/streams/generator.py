@@ -4,7 +4,7 @@ Two row models of one class. The first learns a table with a row for each key (`
 for each event, in the light of what was known before it (`events.py`). Sampling draws entities until they have as many
 events as are asked for and lets them all step together (`stepping.py`).
 
-It works where keys have several events and are many (some hundreds). It fails where there are few keys, of which nothing
+It works where keys have several events and are many (some hundreds). It fails where there are few keys, of which little
 can be learned, and where an event depends on other keys' events at the same time. What is kept of a key's past is the
 event before, means and counts of what is left, and the order of its references: patterns over several events are kept
 only as far as those carry them.
@@ -12,6 +12,7 @@ only as far as those carry them.
 Shape legend: N events, K keys, R rows asked for, E entities.
 """
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Self
 
@@ -28,6 +29,7 @@ from synth.errors import ImpossibleConditionsError
 from synth.preparation.kinds import with_kinds
 from synth.registry import generator_class
 from synth.streams.drawing import Drawn, draw_events, in_columns, in_order_of_time, together
+from synth.streams.events import rank_column
 from synth.streams.fitting import FittedStream, Task, fit_stream
 from synth.streams.histories import histories_of
 from synth.streams.layout import column_with
@@ -35,10 +37,11 @@ from synth.streams.requests import fitting, request_of
 from synth.streams.row_model import GivenFirstGenerator
 from synth.streams.settings import StreamSettings
 from synth.streams.state import fitted_from, state_of
+from synth.token_generator import TokenGenerator
 
 MOST_DRAWN = 100
 """Events drawn for each one asked for before conditions are called impossible, and at least `LEAST_DRAWN`."""
-LEAST_DRAWN = 50_000
+LEAST_DRAWN = 20_000
 MOST_AT_ONCE = 65_536
 
 
@@ -56,12 +59,13 @@ class StreamGenerator(Generator):
         device: str = "cpu",
         key: str | None = None,
         time: str | None = None,
-        row_model: type[Generator] | None = None,
+        row_model: type[TokenGenerator] | None = None,
+        model_settings: Mapping[str, Any] | None = None,
         settings: StreamSettings | None = None,
     ) -> None:
         super().__init__(seed=seed, time_budget_seconds=time_budget_seconds, device=device)
         self.key, self.time = key, time
-        self.row_model = row_model
+        self.row_model, self.model_settings = row_model, dict(model_settings or {})
         self.settings = settings or StreamSettings()
         self._fitted: FittedStream | None = None
 
@@ -155,15 +159,24 @@ class StreamGenerator(Generator):
     def _entity_model(self) -> Generator:
         return self._new_model(self.row_model or AutoregressiveGenerator, self.settings.entity_share)
 
-    def _event_model(self, given: int) -> Generator:
+    def _event_model(self, given: int, returning: Sequence[str]) -> Generator:
         share = 1.0 - self.settings.entity_share
         if self.row_model is not None:
             return self._new_model(self.row_model, share)
-        return self._new_model(GivenFirstGenerator, share, given_columns=given)
+        return self._new_model(
+            GivenFirstGenerator, share, given_columns=given, returning={name: rank_column(name) for name in returning}
+        )
 
-    def _new_model(self, model: type[Generator], share: float, **settings: Any) -> Generator:
+    def _new_model(self, model: type[TokenGenerator], share: float, **settings: Any) -> Generator:
         budget = self.time_budget_seconds * share
-        return model(seed=self.seed, time_budget_seconds=budget, device=self.device, prepare=False, **settings)
+        return model(
+            seed=self.seed,
+            time_budget_seconds=budget,
+            device=self.device,
+            prepare=False,
+            **self.model_settings,
+            **settings,
+        )
 
     def _whole(self) -> FittedStream:
         if self._fitted is None:

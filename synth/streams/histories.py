@@ -42,7 +42,8 @@ class Histories:
     @property
     def position_N(self) -> Int64Array:
         """Of each event how many of its key come before it."""
-        return np.arange(len(self.key_N)) - self.begin_K[self.key_N]
+        position_N: Int64Array = np.arange(len(self.key_N)) - self.begin_K[self.key_N]
+        return position_N
 
     @property
     def first_N(self) -> BoolArray:
@@ -54,7 +55,7 @@ class Histories:
     @property
     def gap_us_N(self) -> Int64Array:
         """Microseconds since the event before of the same key; 0 for first events."""
-        gap_N = np.diff(self.time_us_N, prepend=self.time_us_N[:1])
+        gap_N: Int64Array = np.diff(self.time_us_N, prepend=self.time_us_N[:1])
         gap_N[self.begin_K] = 0
         return gap_N
 
@@ -117,7 +118,7 @@ def histories_of(table: pa.Table, *, key: str, time: str) -> Histories:
 def microseconds(times: pa.ChunkedArray) -> Int64Array:
     """Moments as microseconds since 1970; finer parts are cut off. Nothing may be missing."""
     unit = pa.timestamp("us", tz=getattr(times.type, "tz", None))
-    return times.cast(unit, safe=False).cast(pa.int64()).to_numpy().astype(np.int64)
+    return np.asarray(times.cast(unit, safe=False).cast(pa.int64()).to_numpy(), dtype=np.int64)
 
 
 def moments(time_us_N: Int64Array, arrow_type: pa.DataType, missing_N: BoolArray | None = None) -> pa.Array:
@@ -136,4 +137,4 @@ def codes(column: pa.ChunkedArray) -> Int64Array:
     if pa.types.is_null(plain.type):
         return np.zeros(len(plain), dtype=np.int64)
     ranks = pc.rank(plain.combine_chunks(), tiebreaker="dense")
-    return ranks.to_numpy().astype(np.int64) - 1
+    return np.asarray(ranks.to_numpy(), dtype=np.int64) - 1

@@ -16,6 +16,8 @@ from synth.streams.clock import tick_of
 from synth.streams.histories import FloatArray, Histories, Int64Array, codes
 from synth.streams.settings import StreamSettings
 
+RETURNING_LEVELS = 30
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamLayout:
@@ -25,6 +27,8 @@ class StreamLayout:
     """Learned as they are, event by event, each with a view to the event before."""
     references: tuple[str, ...]
     """Names of many things, learned by recency."""
+    returning: tuple[str, ...]
+    """Of `events`, names of so many levels that whether one comes again is learned apart from which."""
     levels: tuple[tuple[str, str | None], ...]
     """Of `events`, those whose mean over a key's events makes keys differ: numbers, or None; else the level counted."""
     habits: tuple[str, ...]
@@ -35,6 +39,11 @@ class StreamLayout:
     begin_us: int
     end_us: int
 
+    @property
+    def ranked(self) -> tuple[str, ...]:
+        """The columns that have a place in the key's list of what it used last."""
+        return (*self.references, *self.returning)
+
     def document(self) -> dict[str, Any]:
         """As JSON can hold it."""
         return asdict(self)
@@ -42,9 +51,10 @@ class StreamLayout:
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> "StreamLayout":
         """The layout that `document` described."""
-        made = {f.name: document[f.name] for f in fields(cls)}
-        levels = tuple((column, level) for column, level in made.pop("levels"))
-        return cls(levels=levels, **{k: tuple(v) if isinstance(v, list) else v for k, v in made.items()})
+        made: dict[str, Any] = {f.name: document[f.name] for f in fields(cls)}
+        made = {name: tuple(value) if isinstance(value, list) else value for name, value in made.items()}
+        made["levels"] = tuple((column, level) for column, level in made["levels"])
+        return cls(**made)
 
 
 def column_with(schema: pa.Schema, role: Role, named: str | None) -> str:
@@ -72,6 +82,9 @@ def layout_of(histories: Histories, own: pa.Table, *, label: str | None, setting
     return StreamLayout(
         events=tuple(events),
         references=tuple(references),
+        returning=tuple(
+            name for name in events if name != label and _returns(table.schema.field(name), number_of[name])
+        ),
         levels=tuple(chosen),
         habits=tuple(name for name in events if name not in dict(chosen)),
         own=tuple(own.column_names),
@@ -88,6 +101,10 @@ def _refers(field: pa.Field, code_N: Int64Array, settings: StreamSettings) -> bo
     levels = int(code_N.max()) + 1
     many = levels > settings.reference_levels or levels * settings.events_a_level > len(code_N)
     return many and settings.few_levels < levels <= len(code_N) // 2
+
+
+def _returns(field: pa.Field, code_N: Int64Array) -> bool:
+    return kind_of(field) is Kind.CATEGORICAL and int(code_N.max()) >= RETURNING_LEVELS
 
 
 def _is_number(field: pa.Field) -> bool:

@@ -83,7 +83,7 @@ def fitting(table: pa.Table, conditions: tuple[Condition, ...]) -> pa.Array:
 def _fits(column: pa.ChunkedArray, condition: Condition, kind: Kind | None) -> pa.ChunkedArray:
     values = [value for value in condition.values if value != NULL]
     try:
-        wanted = [pa.scalar(value).cast(_compared_type(column.type)) for value in values]
+        wanted = [_scalar(value, _compared_type(column.type)) for value in values]
         plain = column.cast(_compared_type(column.type), safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise ImpossibleConditionsError(
@@ -100,6 +100,13 @@ def _fits(column: pa.ChunkedArray, condition: Condition, kind: Kind | None) -> p
     if condition.operator is Operator.EQUAL:
         return named
     return pc.invert(named) if NULL in condition.values else pc.and_(pc.invert(named), pc.is_valid(plain))
+
+
+def _scalar(value: str, kind: pa.DataType) -> pa.Scalar:
+    """What was written, as a type; moments without a zone are UTC."""
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        return pa.scalar(value.removesuffix("Z")).cast(pa.timestamp(kind.unit)).cast(pa.int64()).cast(kind)
+    return pa.scalar(value).cast(kind)
 
 
 def _compared_type(kind: pa.DataType) -> pa.DataType:

@@ -8,8 +8,8 @@ class StreamSettings:
     """Settings of `StreamGenerator`; the defaults are those measured in docs/decisions/0021-event-streams.md."""
 
     longest_piece: int = 256
-    """Events of a key drawn one after another. Longer histories are drawn as pieces side by side, each knowing its time,
-    its pace and its entity but not the last event of the piece before it."""
+    """Events of a key drawn one after another. Longer histories are drawn as pieces side by side: each knows its time,
+    pace and entity, but not the last event of the piece before it."""
     most_events: int = 1_000_000
     """Events learned from; of longer tables, whole histories drawn at random."""
     reference_levels: int = 2_000

@@ -1,4 +1,4 @@
-"""A stream's columns as its models learn them: prepared apart for what belongs to the key and for what belongs to events.
+"""A stream's columns as its models learn them: those of the key and those of events, prepared apart.
 
 Shape legend: N events, K keys.
 """

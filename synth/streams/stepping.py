@@ -10,18 +10,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from synth.base import Generator
 from synth.conditions import Conditions
 from synth.streams.clock import Steps, moments_of, whole_ticks
 from synth.streams.entities import distinct_column, level_column
-from synth.streams.events import DAYS, GAP, SECOND, Known, before_column, rank_column, seen_of_entities
+from synth.streams.events import GAP, SECOND, WEEKDAY, WEEKS, Known, before_column, rank_column, seen_of_entities
 from synth.streams.fields import numbers_of, renamed, table_of
 from synth.streams.histories import BoolArray, FloatArray, Int64Array
 from synth.streams.layout import StreamLayout, values_of
 from synth.streams.pieces import Plan
 from synth.streams.pools import LevelPool
 from synth.streams.recency import NEW, RecentLevels
+from synth.streams.row_model import GivenFirstGenerator, Recent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +31,11 @@ class DrawnEvents:
     """Events in the order they were drawn."""
 
     table: pa.Table
-    """What the row model drew, without what it was given."""
+    """Columns of events and of references."""
     time_us_R: Int64Array
     entity_R: Int64Array
     position_R: Int64Array
     """Events of the entity before."""
-    references: Mapping[str, Int64Array]
-    """The level of each reference."""
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class _Going:
     """By how much the numbers so far were above that, summed."""
     recent: dict[str, RecentLevels]
     seeds: dict[str, Int64Array]
-    previous: pa.Table | None
+    previous: pa.Table
 
 
 class Stepper:
@@ -61,30 +61,26 @@ class Stepper:
         layout: StreamLayout,
         model: Generator,
         pools: Mapping[str, LevelPool],
+        levels: Mapping[str, pa.Array],
         ranges: Mapping[str, tuple[float, float]],
     ) -> None:
-        self.layout, self.model, self.pools, self.ranges = layout, model, pools, ranges
+        self.layout, self.model, self.pools, self.levels, self.ranges = layout, model, pools, levels, ranges
 
     def draw(self, plan: Plan, entities: pa.Table, *, seed: int, first_row: int) -> DrawnEvents:
         """Every step of every piece; `entities` has a row for each entity of the plan."""
         rng = np.random.default_rng([seed, 1])
         table = entities.take(pa.array(plan.entity_S))
         going = self._start(plan, entities, rng)
-        parts: list[tuple[pa.Table, Int64Array, dict[str, Int64Array]]] = []
-        counts: list[int] = []
+        parts: list[tuple[pa.Table, Int64Array]] = []
+        rows = 0
         for step in range(int(plan.stop_S.max(initial=0))):
             active = int(np.searchsorted(-plan.stop_S, -step, side="left"))
-            given = self._known(plan, table, going, step, active).table(self.layout)
-            drawn = self.model.sample(
-                active,
-                seed=int(np.random.SeedSequence([seed, 2, step]).generate_state(1)[0]),
-                conditions=Conditions(given=given),
-                first_row=first_row + sum(counts),
-            ).select([name for name in self.model.schema.names if name not in given.column_names])
+            known = self._known(plan, table.slice(0, active), going, step)
+            drawn = self._drawn(known, going, int(rng.integers(2**31)), first_row + rows)
             time_us_A = self._moments(plan, going, drawn, step, rng)
-            parts.append((drawn, time_us_A, self._go_on(going, drawn, time_us_A, rng, first=step == 0)))
-            counts.append(active)
-        return self._together(plan, parts, counts)
+            parts.append((self._go_on(going, drawn, time_us_A, rng, first=step == 0), time_us_A))
+            rows += active
+        return _together(plan, parts)
 
     def _start(self, plan: Plan, entities: pa.Table, rng: np.random.Generator) -> _Going:
         pieces = len(plan.entity_S)
@@ -93,18 +89,27 @@ class Stepper:
             last_gap_us_S=np.full(pieces, np.nan),
             means={name: numbers_of(entities, level_column(name))[plan.entity_S] for name, _ in self.layout.levels},
             off={name: np.zeros(pieces) for name, _ in self.layout.levels},
-            recent={name: RecentLevels(pieces) for name in self.pools},
+            recent={name: RecentLevels(pieces) for name in self.layout.ranked},
             seeds={name: pool.seeds(entities.num_rows, rng)[plan.entity_S] for name, pool in self.pools.items()},
-            previous=None,
+            previous=self._missing(pieces),
         )
 
-    def _known(self, plan: Plan, table: pa.Table, going: _Going, step: int, active: int) -> Known:
-        table = table.slice(0, active)
+    def _missing(self, rows: int) -> pa.Table:
+        """The event before first events."""
+        fields = [renamed(self.model.schema.field(name), before_column(name)) for name in self._remembered]
+        return table_of((field, pa.nulls(rows, field.type)) for field in fields)
+
+    @property
+    def _remembered(self) -> list[str]:
+        """What the next event is drawn with a view to."""
+        return [*self.layout.events, *map(rank_column, self.layout.ranked)]
+
+    def _known(self, plan: Plan, table: pa.Table, going: _Going, step: int) -> Known:
+        active = table.num_rows
         left_A = plan.count_S[:active] - step
-        previous = self._missing(active) if going.previous is None else going.previous.slice(0, active)
         return Known(
             entity=seen_of_entities(table, self.layout),
-            previous=previous,
+            previous=going.previous.slice(0, active),
             position_N=plan.offset_S[:active] + step,
             left_N=left_A,
             first_N=np.full(active, step == 0),
@@ -123,20 +128,26 @@ class Stepper:
         mean_A, off_A = going.means[name][: len(left_A)], going.off[name][: len(left_A)]
         return np.clip(mean_A - off_A / left_A, *self.ranges[name])
 
-    def _missing(self, rows: int) -> pa.Table:
-        """The event before first events."""
-        schema = self.model.schema
-        names = [*self.layout.events, *map(rank_column, self.pools)]
-        fields = [renamed(schema.field(name), before_column(name)) for name in names]
-        return table_of((field, pa.nulls(rows, field.type)) for field in fields)
+    def _drawn(self, known: Known, going: _Going, seed: int, first_row: int) -> pa.Table:
+        """What the model draws, without what it is given."""
+        given = known.table(self.layout)
+        if isinstance(self.model, GivenFirstGenerator):
+            self.model.recent = {
+                name: Recent(self.levels[name], going.recent[name].recent_ES[: given.num_rows])
+                for name in self.layout.returning
+            }
+        asked = Conditions(given=given)
+        drawn = self.model.sample(given.num_rows, seed=seed, conditions=asked, first_row=first_row)
+        return drawn.drop_columns(given.column_names)
 
     def _moments(self, plan: Plan, going: _Going, drawn: pa.Table, step: int, rng: np.random.Generator) -> Int64Array:
-        """When the events happen: where the step drawn leads, the last one at the end, others that lead beyond it before."""
+        """Where the steps lead; the last one to the end, and others that would lead beyond it to before it."""
         active = drawn.num_rows
         before_A, last_A = going.before_us_S[:active], plan.last_us_S[:active]
         if step == 0:
             return before_A.copy()
-        steps = Steps(days_N=numbers_of(drawn, DAYS), second_N=numbers_of(drawn, SECOND), gap_N=numbers_of(drawn, GAP))
+        weekday_A, weeks_A, second_A, gap_A = (numbers_of(drawn, name) for name in (WEEKDAY, WEEKS, SECOND, GAP))
+        steps = Steps(weekday_N=weekday_A, weeks_N=weeks_A, second_N=second_A, gap_N=gap_A)
         time_A, useful_A = moments_of(before_A, steps, tick_us=self.layout.tick_us)
         left_A = plan.count_S[:active] - step
         useful_A &= (time_A <= last_A) & (left_A > 1)
@@ -146,38 +157,49 @@ class Stepper:
 
     def _go_on(
         self, going: _Going, drawn: pa.Table, time_us_A: Int64Array, rng: np.random.Generator, *, first: bool
-    ) -> dict[str, Int64Array]:
-        """Take the step; the levels of its references."""
-        active, names = drawn.num_rows, [*self.layout.events, *map(rank_column, self.pools)]
+    ) -> pa.Table:
+        """Take the step; the events with their references."""
+        active = drawn.num_rows
         if not first:
             going.last_gap_us_S[:active] = time_us_A - going.before_us_S[:active]
         going.before_us_S[:active] = time_us_A
-        going.previous = table_of((renamed(drawn.schema.field(n), before_column(n)), drawn[n]) for n in names)
+        found = {name: self._referred(name, going, drawn, rng) for name in self.layout.ranked}
+        columns = {name: found.get(name, drawn[name]) for name in self.layout.events}
+        ranks = {rank_column(name): drawn[rank_column(name)] for name in self.layout.ranked}
+        going.previous = table_of(
+            (renamed(drawn.schema.field(name), before_column(name)), values)
+            for name, values in (columns | ranks).items()
+        )
         for name, level in self.layout.levels:
             going.off[name][:active] += np.nan_to_num(values_of(drawn[name], level) - going.means[name][:active])
-        return {name: self._referred(name, going, drawn, rng) for name in self.pools}
+        made = columns | {name: found[name] for name in self.layout.references}
+        return pa.table(list(made.values()), names=list(made)) if made else pa.table({})
 
-    def _referred(self, name: str, going: _Going, drawn: pa.Table, rng: np.random.Generator) -> Int64Array:
-        recent = going.recent[name]
+    def _referred(self, name: str, going: _Going, drawn: pa.Table, rng: np.random.Generator) -> pa.Array:
+        """The names of a ranked column: one used before, or one that is new."""
+        recent, levels = going.recent[name], self.levels[name]
         level_A = recent.recalled(numbers_of(drawn, rank_column(name)))
         new_A: BoolArray = level_A == NEW
-        near_A = going.seeds[name][: drawn.num_rows][new_A]
-        level_A[new_A] = self.pools[name].new(near_A, recent.recent_ES[: drawn.num_rows][new_A], rng)
+        if name in self.pools:
+            near_A = going.seeds[name][: drawn.num_rows][new_A]
+            level_A[new_A] = self.pools[name].new(near_A, recent.recent_ES[: drawn.num_rows][new_A], rng)
+        else:
+            found = pc.fill_null(pc.index_in(drawn[name], value_set=levels), len(levels) - 1)
+            level_A[new_A] = found.to_numpy()[new_A]
         recent.use(level_A)
-        return level_A
+        return levels.take(pa.array(level_A))
 
-    def _together(
-        self, plan: Plan, parts: list[tuple[pa.Table, Int64Array, dict[str, Int64Array]]], counts: list[int]
-    ) -> DrawnEvents:
-        piece_R = np.concatenate([np.arange(count) for count in counts])
-        step_R = np.repeat(np.arange(len(counts)), counts)
-        return DrawnEvents(
-            table=pa.concat_tables([table for table, _, _ in parts]),
-            time_us_R=np.concatenate([time_us_A for _, time_us_A, _ in parts]),
-            entity_R=plan.entity_S[piece_R],
-            position_R=plan.offset_S[piece_R] + step_R,
-            references={name: np.concatenate([found[name] for _, _, found in parts]) for name in self.pools},
-        )
+
+def _together(plan: Plan, parts: list[tuple[pa.Table, Int64Array]]) -> DrawnEvents:
+    counts = [len(time_us_A) for _, time_us_A in parts]
+    piece_R = np.concatenate([np.arange(count) for count in counts])
+    step_R = np.repeat(np.arange(len(counts)), counts)
+    return DrawnEvents(
+        table=pa.concat_tables([table for table, _ in parts]),
+        time_us_R=np.concatenate([time_us_A for _, time_us_A in parts]),
+        entity_R=plan.entity_S[piece_R],
+        position_R=plan.offset_S[piece_R] + step_R,
+    )
 
 
 def _first_of(moments_A: Int64Array, rng: np.random.Generator) -> FloatArray:
