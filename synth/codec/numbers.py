@@ -260,6 +260,8 @@ def _numbers(values: pa.Array) -> FloatArray:
 def _cuts(rest: FloatArray, share: float, least_rows: int) -> list[int]:
     """Where the sorted rest is cut into ranges: at quantiles, never between equal values, never leaving too few."""
     cuts: list[int] = []
+    if not len(rest):
+        return cuts
     for at in np.round(np.arange(1, max(1, round(len(rest) / share))) * share).astype(int).tolist():
         cut = int(np.searchsorted(rest, rest[min(at, len(rest) - 1)], side="left"))
         if cut - (cuts[-1] if cuts else 0) >= least_rows and len(rest) - cut >= least_rows:
