@@ -19,5 +19,7 @@ class PreparationSettings:
     """Rows that must speak for a relation at least."""
     most_numbers: int = 60
     """Numeric columns among which sums and products are looked for: the first ones where there are more."""
+    most_columns: int = 400
+    """Columns among which functions of levels are looked for: the first ones where there are more."""
     longest_exact_days: int = 60
     """A time column over more days is learned as week and weekday, so that its weekly rhythm survives binning."""

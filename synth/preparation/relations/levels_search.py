@@ -25,6 +25,7 @@ MOST_RANGES = 64
 def find_lookups(graph: Graph) -> None:
     """Accept every column that another's levels determine; of two that determine each other one stays."""
     names = [name for name in graph.free(list(graph.fields)) if name not in graph.moments]
+    names = names[: graph.settings.most_columns]
     sources = [name for name in names if _may_determine(graph, name)]
     pairs = [pair for pair in _screened_pairs(graph, sources, names) if _determines(graph, *pair)]
     held = set(pairs)
