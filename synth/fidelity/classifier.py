@@ -87,8 +87,9 @@ def fitted(
     model = HistGradientBoostingClassifier(
         random_state=seed, early_stopping=early_stopping, categorical_features=matrix.named_F
     )
+    empty_F = np.isnan(matrix.values_NF).all(axis=0)
     with threadpool_limits(1):
-        return model.fit(matrix.values_NF, classes_N)
+        return model.fit(np.where(empty_F, 0.0, matrix.values_NF), classes_N)  # bins cannot be made of no values
 
 
 def chances(model: HistGradientBoostingClassifier, matrix: Matrix) -> FloatArray:

@@ -76,27 +76,42 @@ def _counts(column: Column) -> npt.NDArray[np.int64]:
 
 def _met(table: pa.Table, condition: Condition) -> npt.NDArray[np.bool_]:
     """Which rows meet one condition; missing values meet only `= null` and `!=` of anything but null."""
-    values = table[condition.column].combine_chunks()
-    asked = [value for value in condition.values if value != _MISSING]
-    null = values.is_null()
+    texts = [value for value in condition.values if value != _MISSING]
+    values, asked = _comparable(table[condition.column].combine_chunks(), texts, condition)
     if condition.operator in _COMPARISONS:
-        met = _COMPARISONS[condition.operator](values, _scalar(condition, asked[0], values.type))
+        met = _COMPARISONS[condition.operator](values, asked[0])
     else:
-        wanted = pa.array([_scalar(condition, value, values.type).as_py() for value in asked], values.type)
-        met = pc.or_(pc.is_in(values, wanted), pc.and_(null, pa.scalar(len(asked) < len(condition.values))))
+        known = pa.array([scalar.as_py() for scalar in asked], values.type)
+        met = pc.or_(pc.is_in(values, known), pc.and_(values.is_null(), pa.scalar(len(texts) < len(condition.values))))
         met = pc.invert(met) if condition.operator is Operator.UNEQUAL else met
     return np.asarray(pc.fill_null(met, False).to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
-def _scalar(condition: Condition, text: str, arrow_type: pa.DataType) -> pa.Scalar:
+def _comparable(values: pa.Array, texts: list[str], condition: Condition) -> tuple[pa.Array, list[pa.Scalar]]:
+    """A column and the values asked of it in one type: quantities with a fraction as doubles, moments in UTC."""
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
     try:
-        if pa.types.is_integer(arrow_type) and float(text).is_integer():
-            text = str(int(float(text)))
-        return pa.scalar(text).cast(arrow_type)
-    except (pa.ArrowInvalid, ValueError) as error:
+        if pa.types.is_integer(values.type) and all(float(text).is_integer() for text in texts):
+            return values, [pa.scalar(int(float(text)), values.type) for text in texts]
+        if pa.types.is_integer(values.type) or pa.types.is_decimal(values.type) or pa.types.is_floating(values.type):
+            return values.cast(pa.float64()), [pa.scalar(float(text)) for text in texts]
+        return values, [_scalar(text, values.type) for text in texts]
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError, OverflowError) as error:
         raise ImpossibleConditionsError(
-            f"{condition}: {text!r} is no {arrow_type}: give a value that {condition.column!r} can have"
+            f"{condition}: no value of type {values.type}: give one that {condition.column!r} can have"
         ) from error
+
+
+def _scalar(text: str, arrow_type: pa.DataType) -> pa.Scalar:
+    """A text as a type has it; a moment without a zone is UTC."""
+    if not pa.types.is_timestamp(arrow_type) or arrow_type.tz is None:
+        return pa.scalar(text).cast(arrow_type)
+    moment = pa.scalar(text)
+    try:
+        return pc.assume_timezone(moment.cast(pa.timestamp(arrow_type.unit)), "UTC").cast(arrow_type)
+    except pa.ArrowInvalid:
+        return moment.cast(arrow_type)  # it has a zone of its own
 
 
 def _balanced(values: pa.ChunkedArray, seed: int) -> npt.NDArray[np.int64]:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from detectors.columns import Kind, Role, kind_of, roles_of
+from detectors.columns import KIND_KEY, Kind, Role, kind_of, roles_of
 from detectors.errors import UnusableDataError
 from synth.preparation.kinds import inferred_kind
 
@@ -95,13 +95,23 @@ class Frame:
         return [column.name for column in self.columns]
 
 
-def kind_or_guess(field: pa.Field, values: pa.ChunkedArray) -> Kind | None:
-    """A column's kind: as its metadata says, else as preparation guesses it; None for nested values."""
+def with_known_kinds(table: pa.Table, *, label: str | None = None) -> pa.Table:
+    """The same columns with a kind in their metadata wherever one can be told; the others are left as they are."""
+    kinds = [kind_or_guess(field, table[field.name], label) for field in table.schema]
+    fields = [
+        field if kind is None else field.with_metadata({**(field.metadata or {}), KIND_KEY: kind.value.encode()})
+        for field, kind in zip(table.schema, kinds, strict=True)
+    ]
+    return table.cast(pa.schema(fields, metadata=table.schema.metadata))
+
+
+def kind_or_guess(field: pa.Field, values: pa.ChunkedArray, label: str | None = None) -> Kind | None:
+    """A column's kind: as its metadata says, else as preparation guesses it; None for nested values and bytes."""
     if kind_of(field) is None and (pa.types.is_nested(field.type) or pa.types.is_binary(field.type)):
         return None
     if pa.types.is_null(field.type):
         return Kind.CATEGORICAL
-    return kind_of(field) or inferred_kind(values, field)
+    return kind_of(field) or inferred_kind(values, field, label)
 
 
 def _names_rows(values: pa.ChunkedArray) -> bool:

@@ -20,13 +20,12 @@ from synth.conditions import Conditions
 from synth.fidelity.conditional import can_be_balanced, class_shapes_of, matching, mean_class_shape
 from synth.fidelity.detection import detection, strong_detection
 from synth.fidelity.fidelity import Fidelity, Item
-from synth.fidelity.frames import Frame, frames, left_out
+from synth.fidelity.frames import Frame, frames, left_out, with_known_kinds
 from synth.fidelity.intervals import NOT_KNOWN, Score, around
 from synth.fidelity.rare import rare_coverage_of
 from synth.fidelity.shapes import mean_shape, shapes_of
 from synth.fidelity.trends import mean_trend, trends_of
 from synth.fidelity.utility import Utility, utility_scores
-from synth.preparation.kinds import with_kinds
 
 MOST_ROWS = 20_000
 """Of each table, a seeded choice of more."""
@@ -86,7 +85,7 @@ def measure(
     held-out rows together; not under conditions, which leave no history whole. Too few rows give no scores and a note.
     Raises UnusableDataError where a table is empty, lacks a column, or no column can be measured.
     """
-    typed, asked = with_kinds(real_train, label=label), conditions or Conditions()
+    typed, asked = with_known_kinds(real_train, label=label), conditions or Conditions()
     skipped = left_out(typed)
     rows = {"real_train": real_train.num_rows, "real_test": real_test.num_rows, "synthetic": synthetic.num_rows}
     notes: list[str] = []
@@ -111,8 +110,6 @@ def _of_histories(
     train: pa.Table, test: pa.Table, synthetic: pa.Table, notes: list[str], *, seed: int
 ) -> dict[str, Any] | None:
     """Sequence measures of a keyed stream; None of other tables."""
-    from synth.fidelity.sequences import sequence_measures  # late: it imports generators, which may measure
-
     keys, times = (names_with_role(train.schema, role) for role in (Role.KEY, Role.TIME))
     if len(keys) != 1 or len(times) != 1:
         return None
@@ -120,6 +117,8 @@ def _of_histories(
     if pc.count_distinct(real[keys[0]]).as_py() < LEAST_KEYS:
         notes.append(f"fewer than {LEAST_KEYS} different {keys[0]}: histories are not compared")
         return None
+    from synth.fidelity.sequences import sequence_measures  # late: it brings generators, and torch with them
+
     return sequence_measures(real, synthetic, key=keys[0], time=times[0], seed=seed).document()
 
 

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from synth.fidelity.frames import frames
-from synth.preparation.kinds import with_kinds
+from synth.fidelity.frames import frames, with_known_kinds
 from synth.privacy.copies import CopyShare, exact_copies_of, near_copies_of
 from synth.privacy.membership import Membership, membership_of
 from synth.privacy.rare_values import RareValues, rare_values_of, replaced_again
@@ -66,7 +65,7 @@ def measure(
     notes = []
     if max(rows["real_train"], rows["synthetic"]) > MOST_READ_ROWS:
         notes.append(f"looked at {MOST_READ_ROWS:,} rows of each table, a seeded choice")
-    real_train, synthetic = (_bounded(table, seed) for table in (with_kinds(real_train, label=label), synthetic))
+    real_train, synthetic = (_bounded(table, seed) for table in (with_known_kinds(real_train, label=label), synthetic))
     encoded = frames(real_train, held_out, synthetic)
     return Privacy(
         near_copies=near_copies_of(*encoded, seed=seed),

@@ -9,9 +9,8 @@ import pyarrow as pa
 from synth.conditions import Conditions
 from synth.fidelity.conditional import can_be_balanced, matching
 from synth.fidelity.fidelity import Fidelity
-from synth.fidelity.frames import frames
+from synth.fidelity.frames import frames, with_known_kinds
 from synth.gates import Thresholds, Verdict
-from synth.preparation.kinds import with_kinds
 from synth.privacy.measures import Privacy
 from synth.report.summaries import summaries
 
@@ -39,7 +38,7 @@ def document(
 
     It holds shares of rows and names of levels that at least five real rows have, and nothing of personal columns.
     """
-    typed = with_kinds(real, label=label)
+    typed = with_known_kinds(real, label=label)
     wanted = conditions or Conditions()
     if wanted.balance is not None and not can_be_balanced(typed, wanted.balance):
         wanted = Conditions(where=wanted.where)

@@ -26,7 +26,7 @@ _SETTINGS: dict[Any, Any] = {
     "path.simplify": True,
 }
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_LONGEST_NAME = 22
+_LONGEST_NAME = 18
 _MANY_NAMES = 16
 
 
@@ -47,7 +47,7 @@ def marginal(summary: dict[str, Any], alternative: str) -> str:
 
 def _level_bars(summary: dict[str, Any], alternative: str) -> str:
     names = [_short(name) for name in summary["levels"]]
-    figure, axes = _figure(1, 4.2, 0.7 + 0.26 * max(3, len(names)))
+    figure, axes = _figure(1, 4.2, 0.7 + 0.26 * max(3, len(names)), left_inches=_room(names, 8))
     place = np.arange(len(names))
     axes[0].barh(place - 0.2, summary["real"], 0.38, color=_REAL, alpha=0.55, label="real")
     axes[0].barh(
@@ -64,7 +64,9 @@ def pair(summary: dict[str, Any], alternative: str) -> str:
     tables = [np.asarray(summary[side]) for side in ("real", "synthetic")]
     most = max(float(table.max()) for table in tables) or 1.0
     names = [[_short(name) for name in side] for side in summary["labels"]]
-    figure, axes = _figure(2, 6.4, 1.2 + 0.24 * max(4, len(names[0])))
+    left, below = _room(names[0], 7) + 0.2, _room(names[1], 7) + 0.1
+    height = 0.3 + below + 0.2 * max(4, len(names[0]))
+    figure, axes = _figure(2, 6.4, height, left_inches=left, below_inches=below)
     for at, (axis, table, title) in enumerate(zip(axes, tables, ("real", "synthetic"), strict=True)):
         axis.imshow(np.sqrt(table / most), cmap="cividis", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
         axis.set_title(title, color=_INK, fontsize=9)
@@ -81,7 +83,8 @@ def associations(summary: dict[str, Any], alternative: str) -> str:
     gap = made - real
     scale = max(0.1, float(np.abs(gap).max(initial=0.0)))
     names = [_short(name) for name in summary["columns"]]
-    figure, axes = _figure(3, 9.0, 3.9)
+    room = _room(names, 7)
+    figure, axes = _figure(3, 9.0, 2.9 + room, left_inches=room, below_inches=room)
     shown = (("real", real, 1.0), ("synthetic", made, 1.0), (f"synthetic − real (±{scale:.2f})", gap, scale))
     for at, (axis, (title, table, most)) in enumerate(zip(axes, shown, strict=True)):
         axis.imshow(table, cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
@@ -114,8 +117,16 @@ def _lines(axis: Axes, shares: Sequence[Sequence[float]], title: str) -> None:
     axis.set_title(title, color=_INK, fontsize=9)
 
 
-def _figure(parts: int, width_inches: float, height_inches: float) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(width_inches, height_inches), layout="constrained")
+def _figure(
+    parts: int, width_inches: float, height_inches: float, *, left_inches: float = 0.65, below_inches: float = 0.45
+) -> tuple[Figure, list[Axes]]:
+    """Axes beside each other, with the room that labels need: fitting it by measuring texts would take longer than
+    drawing."""
+    figure = Figure(figsize=(width_inches, height_inches))
+    figure.subplots_adjust(
+        left=left_inches / width_inches, right=1 - 0.12 / width_inches, bottom=below_inches / height_inches,
+        top=1 - (0.3 if parts > 1 else 0.1) / height_inches, wspace=0.16,
+    )  # fmt: skip
     figure.patch.set_alpha(0.0)
     axes = [figure.add_subplot(1, parts, part + 1) for part in range(parts)]
     for axis in axes:
@@ -127,6 +138,11 @@ def _figure(parts: int, width_inches: float, height_inches: float) -> tuple[Figu
         axis.xaxis.label.set_color(_INK)
         axis.yaxis.label.set_color(_INK)
     return figure, axes
+
+
+def _room(names: Sequence[str], points: float) -> float:
+    """Inches that the longest of some names takes, and its tick."""
+    return 0.15 + points / 72 * 0.62 * max((len(name) for name in names), default=1)
 
 
 def _short(name: str) -> str:
@@ -146,6 +162,7 @@ def _svg(figure: Figure, alternative: str) -> str:
     text = written.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)
+    text = re.sub(r'<g id="[^"]*"', "<g", text)  # names that every picture would repeat
     for colour, variable in _COLOURS.items():
         text = text.replace(colour, f"var({variable})")
     view = re.search(r'viewBox="([^"]*)"', text)

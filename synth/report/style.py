@@ -38,7 +38,8 @@ td .ok { color: var(--good); } td .no { color: var(--bad); font-weight: 600; }
 .scale i { position: absolute; top: 0; bottom: 0; width: 3px; background: var(--quiet); }
 .scale i.ceiling { background: var(--real); } .scale b { position: absolute; top: 1px; bottom: 1px; left: 0;
   background: var(--made); opacity: .75; }
-.figures { display: grid; align-items: start; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); }
+.figures { display: grid; align-items: start; gap: 1rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); }
 .figures.wide { grid-template-columns: repeat(auto-fill, minmax(min(30rem, 100%), 1fr)); }
 figure { margin: 0; padding: .7rem; border: 1px solid var(--rule); border-radius: .3rem; break-inside: avoid;
   min-width: 0; }
@@ -48,7 +49,8 @@ details { margin: .6rem 0; } summary { cursor: pointer; }
 dl { display: grid; grid-template-columns: minmax(8rem, max-content) 1fr; gap: .2rem 1rem; font-size: .92rem; }
 dt { color: var(--quiet); } dd { margin: 0; overflow-wrap: anywhere; }
 @media (max-width: 36rem) { body { padding: .8rem; } dl { grid-template-columns: 1fr; } dd { margin-bottom: .4rem; }
-  .scale { width: 4rem; } th, td { padding: .3rem .35rem; } }
+  .scale { width: 4rem; }
+  th, td { padding: .3rem .35rem; } }
 @media print { :root { color-scheme: light; --ink: #000; --quiet: #444; --paper: #fff; --band: #f3f3f3; --rule: #bbb;
     --real: #1f5fa9; --made: #a84a05; --good: #17652f; --good-band: #fff; --bad: #a1161d; --bad-band: #fff; }
   body { max-width: none; font-size: 11pt; padding: 0; } .skip, nav { display: none; } h2 { break-after: avoid; }
