@@ -25,13 +25,16 @@ BENCHMARKS = {
     "budget": "alerts promised and observed on public streams, calibrated among anomalies (needs EDDYLINE_DATA)",
     "auto": "whether the detector chosen by injected anomalies is the one that labels choose (needs EDDYLINE_DATA)",
     "windows": "window detectors on jumpstarter and nab beside peers (needs EDDYLINE_DATA)",
+    "preparation": "what generators learn of public tables: relations found, seconds, rows back (needs EDDYLINE_DATA)",
+    "synthesis": "generators on public tables beside ceilings and floors (needs EDDYLINE_DATA; most of an hour)",
+    "streams_synthesis": "keyed streams made as keyed streams, beside ceilings and floors (needs EDDYLINE_DATA)",
     "context": "keyed context alone: rows a second, bytes a key, snapshots",
 }
 
 
 def main() -> int:
     """Run what was asked for; exit status 1 where a limit was missed."""
-    listing = "\n".join(f"  {name:16} {what}" for name, what in BENCHMARKS.items())
+    listing = "\n".join(f"  {name:18} {what}" for name, what in BENCHMARKS.items())
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description=f"Benchmarks of Eddyline.\n\n{listing}",

@@ -7,6 +7,7 @@ Shape legend: B rows of a batch, T tokens.
 """
 
 from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from detectors.base import Tensors
 from synth.autoregressive.drawing import draw_tokens
-from synth.autoregressive.model import AutoregressiveModel, natural_order, order_masks
+from synth.autoregressive.model import AutoregressiveModel, natural_order, order_masks, random_order
 from synth.autoregressive.sampler import Sampler
 from synth.base import Checkpoint, Progress
 from synth.codec import TokenCodec
@@ -25,6 +26,16 @@ from synth.training import Run, Schedule, train
 from synth.wanted import Wanted
 
 LOOK_ROWS = 1_024
+SAME_ORDER_ROWS = 64
+
+
+class Order(StrEnum):
+    """In which order columns are drawn that nothing is asked of."""
+
+    NATURAL = "natural"
+    """Few classes first: what training saw most, and the fastest."""
+    RANDOM = "random"
+    """Another order every few rows: shows how well any column can be conditioned on any others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +50,7 @@ class Config:
     natural_share: float = 0.5
     """Of a batch's rows, those learned in the natural order; the others' orders are random."""
     most_steps: int = 1_500
+    order: Order = Order.NATURAL
 
 
 class AutoregressiveGenerator(TokenGenerator):
@@ -97,17 +109,20 @@ class AutoregressiveGenerator(TokenGenerator):
         if self._sampler is None:
             assert self._model is not None  # noqa: S101 set together with the codec
             self._sampler = Sampler(self._model)
-        return draw_tokens(self._sampler, codec, self._order(codec, generator), rows, generator, wanted)
-
-    def _order(self, codec: TokenCodec, generator: np.random.Generator) -> list[int]:
-        return natural_order(codec.tokens)
+        if self.config.order is Order.NATURAL or wanted.given or wanted.allowed:
+            return draw_tokens(self._sampler, codec, natural_order(codec.tokens), rows, generator, wanted)
+        parts = []
+        for start in range(0, rows, SAME_ORDER_ROWS):
+            order = random_order(codec.tokens, generator)
+            parts.append(self._sampler.draw(min(SAME_ORDER_ROWS, rows - start), order, generator).tokens_NT)
+        return np.concatenate(parts) if parts else np.zeros((0, len(codec.tokens)), dtype=np.int32)
 
     def _model_state(self) -> tuple[Tensors, dict[str, Any]]:
         assert self._model is not None  # noqa: S101 set together with the codec
         return parameters_of(self._model), asdict(self.config)
 
     def _load_model(self, codec: TokenCodec, tensors: Tensors, document: dict[str, Any]) -> None:
-        self.config = replace(self.config, **document)
+        self.config = replace(self.config, **{**document, "order": Order(document["order"])})
         model = self._build(codec)
         load_parameters(model, tensors)
         self._adopt(model)

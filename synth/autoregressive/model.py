@@ -11,6 +11,7 @@ Shape legend: B rows, T tokens, K classes of one token, E classes of all, D widt
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -66,6 +67,16 @@ class AutoregressiveModel(nn.Module):
 def natural_order(tokens: Sequence[Token]) -> list[int]:
     """Few classes first: early columns then repeat over many rows. A column's second token follows its first."""
     return sorted(range(len(tokens)), key=lambda t: (tokens[t].classes * max(1, tokens[t].width), tokens[t].column, t))
+
+
+def random_order(tokens: Sequence[Token], generator: np.random.Generator) -> list[int]:
+    """Columns in any order, a column's second token right after its first."""
+    place_T = generator.random(len(tokens))
+    for t, token in enumerate(tokens):
+        if token.second:
+            place_T[t] = place_T[t - 1] + 1e-9
+    order: list[int] = np.argsort(place_T).tolist()
+    return order
 
 
 def order_masks(order_BT: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 Packs of rows as in PacGAN (Lin et al. 2018); relativistic pairs with penalties on the gradients at real and generated
 rows, as in R3GAN (Huang et al. 2024, eq. 3 to 5), here on a table's one-hot rows.
 
-Shape legend: B rows, P rows of a pack, E classes of all tokens, H hidden units.
+Shape legend: B rows, P packs of rows (as a first dimension), E classes of all tokens, H hidden units.
 """
 
 import math
@@ -20,28 +20,30 @@ PACK_ROWS = 4
 
 
 class Critic(nn.Module):
-    """One number for each pack: the higher, the more real."""
+    """One number for each pack: the higher, the more real. Rows are looked at one by one first, then as a pack: the
+    mean and the spread of what was seen, whatever their order."""
 
     def __init__(self, tokens: Sequence[Token], *, hidden: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.hidden = hidden
-        scale = 1.0 / math.sqrt(len(tokens))
-        self.table = TokenTable(tokens, PACK_ROWS * hidden, scale=scale, generator=generator)
+        g = generator
+        self.table = TokenTable(tokens, hidden, scale=1.0 / math.sqrt(len(tokens)), generator=g)
         self.bias_H = nn.Parameter(torch.zeros(hidden))
-        self.middle_HH = nn.Parameter(torch.randn(hidden, hidden, generator=generator) * math.sqrt(2.0 / hidden))
-        self.middle_bias_H = nn.Parameter(torch.zeros(hidden))
-        self.last_HH = nn.Parameter(torch.randn(hidden, hidden, generator=generator) * math.sqrt(2.0 / hidden))
-        self.last_bias_H = nn.Parameter(torch.zeros(hidden))
-        self.out_H1 = nn.Parameter(torch.randn(hidden, 1, generator=generator) / math.sqrt(hidden))
+        self.row_HH = nn.Parameter(torch.randn(hidden, hidden, generator=g) * math.sqrt(2.0 / hidden))
+        self.row_bias_H = nn.Parameter(torch.zeros(hidden))
+        self.pack_HH = nn.Parameter(torch.randn(2 * hidden, hidden, generator=g) * math.sqrt(1.0 / hidden))
+        self.pack_bias_H = nn.Parameter(torch.zeros(hidden))
+        self.out_H1 = nn.Parameter(torch.randn(hidden, 1, generator=g) / math.sqrt(hidden))
 
     def forward(self, rows_BE: Tensor) -> Tensor:
         """From one-hot rows (possibly relaxed) to (B / P,)."""
-        looked = (rows_BE @ self.table()).view(-1, PACK_ROWS, PACK_ROWS, self.hidden)
-        h_H = looked.diagonal(dim1=1, dim2=2).sum(dim=2) / math.sqrt(PACK_ROWS) + self.bias_H
-        h_H = functional.leaky_relu(h_H, 0.2)
-        h_H = h_H + functional.leaky_relu(torch.addmm(self.middle_bias_H, h_H, self.middle_HH), 0.2)
-        h_H = h_H + functional.leaky_relu(torch.addmm(self.last_bias_H, h_H, self.last_HH), 0.2)
-        return (h_H @ self.out_H1).squeeze(1)
+        h_BH = functional.leaky_relu(torch.addmm(self.bias_H, rows_BE, self.table()), 0.2)
+        h_BH = h_BH + functional.leaky_relu(torch.addmm(self.row_bias_H, h_BH, self.row_HH), 0.2)
+        h_PH = h_BH.view(-1, PACK_ROWS, h_BH.shape[1])
+        mean_H = h_PH.mean(dim=1)
+        spread_H = ((h_PH - mean_H[:, None]).square().mean(dim=1) + 1e-4).sqrt()
+        seen_H = torch.cat([mean_H, spread_H], dim=1)
+        seen_H = functional.leaky_relu(torch.addmm(self.pack_bias_H, seen_H, self.pack_HH), 0.2)
+        return (seen_H @ self.out_H1).squeeze(1)
 
 
 def penalty(critic: Critic, rows_BE: Tensor) -> Tensor:

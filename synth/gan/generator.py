@@ -132,11 +132,10 @@ class _Game:
         buffers = dict(critic.named_buffers())
         mix = torch.randperm(len(at), generator=noise, device=at.device)
         seen_real, seen_made = real_BE[mix], made_BE.detach()
-        told = critic(seen_real) - critic(seen_made)
+        reality = critic(seen_real)
+        told = reality - critic(seen_made)
         drawn = torch.func.functional_call(critic, (still, buffers), (made_BE,))
-        with torch.no_grad():
-            reality = torch.func.functional_call(critic, (still, buffers), (seen_real,))
-        total = functional.softplus(-told).mean() + functional.softplus(reality - drawn).mean()
+        total = functional.softplus(-told).mean() + functional.softplus(reality.detach() - drawn).mean()
         few = int(len(at) * self.config.penalty_share) // PACK_ROWS * PACK_ROWS
         slopes = penalty(critic, seen_real[:few]) + penalty(critic, seen_made[:few])
         total = total + 0.5 * self.config.penalty_weight * slopes

@@ -28,26 +28,36 @@ def unrolled(
     fixed_B = condition_B.clamp(min=0)
     at_B = real_BT.gather(1, fixed_B[:, None]).squeeze(1) + starts_T[fixed_B]
     context_BD = functional.embedding(at_B, torch.cat(tables)) * (condition_B >= 0)[:, None]
+    layers = [
+        parameter.unbind(0)  # one gradient for all tokens: indexing would make a full one for each
+        for parameter in (model.target_TD, model.in_TDH, model.in_bias_T1H, model.out_THD, model.out_bias_T1D)
+    ]
     drawn: dict[int, Tensor] = {}
     for t in order:
-        hidden_BD = _hidden(model, context_BD, t)
+        hidden_BD = _hidden([layer[t] for layer in layers], context_BD)
         logits_BK = torch.addmm(biases[t], hidden_BD, heads[t].t())
-        uniform_BK = torch.rand(logits_BK.shape, generator=noise, device=logits_BK.device).clamp_(1e-9, 1.0 - 1e-7)
-        noisy_BK = logits_BK - (-uniform_BK.log()).log()
-        soft_BK = (noisy_BK / TEMPERATURE).softmax(dim=1)
-        hard_BK = functional.one_hot(noisy_BK.argmax(dim=1), logits_BK.shape[1]).to(soft_BK.dtype)
-        row_BK = hard_BK + soft_BK - soft_BK.detach()
-        given_B1 = (condition_B == t)[:, None]
-        real_BK = functional.one_hot(real_BT[:, t], logits_BK.shape[1]).to(soft_BK.dtype)
-        drawn[t] = torch.where(given_B1, real_BK, row_BK)
-        context_BD = context_BD + torch.where(given_B1, 0.0, row_BK @ tables[t])
+        row_BK = _drawn(logits_BK, noise)
+        free_B1 = (condition_B != t)[:, None]
+        context_BD = context_BD + (row_BK @ tables[t]) * free_B1
+        real_BK = functional.one_hot(real_BT[:, t], logits_BK.shape[1]).to(row_BK.dtype)
+        drawn[t] = torch.where(free_B1, row_BK, real_BK)
     return torch.cat([drawn[t] for t in range(len(drawn))], dim=1)
 
 
-def _hidden(model: AutoregressiveModel, context_BD: Tensor, t: int) -> Tensor:
-    context_BD = context_BD + model.target_TD[t]
-    a_BH = torch.addmm(model.in_bias_T1H[t], context_BD, model.in_TDH[t]).relu()
-    h_BD = context_BD + torch.addmm(model.out_bias_T1D[t], a_BH, model.out_THD[t])
+def _drawn(logits_BK: Tensor, noise: torch.Generator) -> Tensor:
+    """A class for each row: one-hot forwards, relaxed backwards."""
+    exponential_BK = torch.empty_like(logits_BK).exponential_(generator=noise)
+    noisy_BK = logits_BK - exponential_BK.clamp_(min=1e-9).log_()
+    soft_BK = (noisy_BK / TEMPERATURE).softmax(dim=1)
+    hard_BK = functional.one_hot(noisy_BK.argmax(dim=1), logits_BK.shape[1]).to(soft_BK.dtype)
+    return soft_BK + (hard_BK - soft_BK.detach())
+
+
+def _hidden(layers: list[Tensor], context_BD: Tensor) -> Tensor:
+    target_D, in_DH, in_bias_1H, out_HD, out_bias_1D = layers
+    context_BD = context_BD + target_D
+    a_BH = torch.addmm(in_bias_1H, context_BD, in_DH).relu()
+    h_BD = context_BD + torch.addmm(out_bias_1D, a_BH, out_HD)
     return functional.layer_norm(h_BD, h_BD.shape[1:])
 
 
