@@ -76,7 +76,7 @@ class Pattern:
         leads = max(len(self.leads), 1)
         capacity = leads * spread
         round_N, turn_N = np.divmod(numbers_N.astype(np.int64), capacity)
-        turn_N = _permuted(turn_N, capacity, draw.seed, self.column)
+        turn_N = _permuted(turn_N, capacity, self.column)
         lead_N, rest_N = np.divmod(turn_N, spread)
         places_NP = self._filled(draw, numbers_N)
         if self.leads:
@@ -168,7 +168,7 @@ def _leads(places_NP: ByteArray, alphabets: tuple[str, ...], seed: int) -> tuple
     code_N: IntArray = np.zeros(len(places_NP), dtype=np.int64)
     space = 1
     best: tuple[float, tuple[int, ...], int] = (0.0, (), 0)
-    generator = np.random.default_rng([seed, len(free)])
+    generator = np.random.default_rng([seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF, len(free)])
     for count, at in enumerate(free, start=1):
         size = len(alphabets[at])
         if space * size > 4_000_000:
@@ -191,12 +191,15 @@ def _digit(place_N: ByteArray, alphabet: str) -> IntArray:
     return np.asarray(table[place_N], dtype=np.int64)
 
 
-def _permuted(turn_N: IntArray, capacity: int, seed: int, column: str) -> IntArray:
-    """A permutation of 0 … capacity − 1: multiplication by a number that has no divisor in common with it."""
+def _permuted(turn_N: IntArray, capacity: int, column: str) -> IntArray:
+    """A permutation of 0 … capacity − 1: multiplication by a number that has no divisor in common with it.
+
+    The same under every seed, since the chunks of one dataset have seeds of their own and must not meet.
+    """
     factor = max(1, int(capacity * 0.618))
     while np.gcd(factor, capacity) != 1:
         factor += 1
-    return np.asarray((turn_N * factor + number_of(f"{seed}:{column}") % capacity) % capacity, dtype=np.int64)
+    return np.asarray((turn_N * factor + number_of(column) % capacity) % capacity, dtype=np.int64)
 
 
 def _write(places_NP: ByteArray, at: list[int], alphabets: tuple[str, ...], number_N: IntArray) -> None:

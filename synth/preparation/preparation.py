@@ -138,6 +138,9 @@ class Preparation:
         """
         draw = Draw(seed=seed, first_row=first_row, rows=learned.num_rows)
         frame: dict[str, pa.Array] = {f.name: _plain_column(learned[f.name], f) for f in self.learned_schema}
+        for field in self.kinds:
+            if not field.nullable and field.name in frame:  # a level too rare to be learned may have become missing
+                frame[field.name] = pc.fill_null_backward(pc.fill_null_forward(frame[field.name]))
         for rule in self.rules:
             frame[rule.column] = rule.restored(frame, draw)
         arrays = [self._typed(frame[f.name], f) for f in self.kinds]

@@ -112,6 +112,14 @@ def test_chunks_number_their_events_on_and_keep_identifiers_unique() -> None:
     assert sorted(events.index) == list(range(first))
 
 
+def test_families_that_find_no_place_leave_their_share_to_the_others() -> None:
+    g = np.random.default_rng(0)
+    table = pa.table({"level": g.choice(["a", "b"], 2_000).tolist(), "x": g.normal(size=2_000)})
+    made = with_anomalies(table, parse_anomalies("6%:point"), seed=1).to_pandas()
+    assert 0.05 <= made["_anomaly"].mean() <= 0.07
+    assert set(made["_anomaly_family"].dropna()) == {"point:number", "point:unseen_level"}
+
+
 def test_small_chunks_keep_the_share_on_the_whole() -> None:
     table = payments(6_000)
     parts = [with_anomalies(table.slice(at, 30), parse_anomalies("2%"), seed=at) for at in range(0, 6_000, 30)]

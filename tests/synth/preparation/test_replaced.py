@@ -62,6 +62,15 @@ def test_identifiers_do_not_repeat_over_chunks_and_depend_on_row_and_seed_alone(
     assert restored(table, 100, seed=2)["token"].to_pylist() != parts[0]["token"].to_pylist()
 
 
+def test_chunks_with_seeds_of_their_own_never_meet() -> None:
+    values = [f"{chr(65 + n % 26)}{chr(65 + n // 26)}-{n * 37 % 1000:03d}" for n in range(300)]
+    made = [
+        restored(identified(values), 2_000, seed=first, first_row=first)["id"].to_pylist()
+        for first in (0, 2_000, 4_000)
+    ]
+    assert len(set().union(*made)) == 6_000
+
+
 def test_a_space_that_runs_out_grows_instead_of_repeating() -> None:
     values = [f"{n:03d}" for n in np.random.default_rng(0).permutation(1_000)[:400] * 1]
     values = [f"{v}{chr(97 + int(v) % 26)}" for v in values]

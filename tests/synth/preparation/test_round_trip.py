@@ -95,6 +95,14 @@ def test_columns_all_null_and_constant_are_kept() -> None:
     assert any("missing in every row" in note for note in prepared.notes)
 
 
+def test_columns_that_must_have_values_have_them() -> None:
+    fields = [pa.field("code", pa.int32(), nullable=False), pa.field("x", pa.float64())]
+    table = pa.table([[1, 2, 3, 4], [0.5, 1.5, 2.5, 3.5]], schema=pa.schema(fields))
+    prepared = Preparation.fit(table, label=None, seed=1)
+    learned = prepared.learned(table).set_column(0, prepared.learned_schema.field(0), pa.array([None, 2, None, 3]))
+    assert prepared.restored(learned, seed=1)["code"].to_pylist() == [2, 2, 2, 3]
+
+
 def test_thousands_of_levels() -> None:
     g = np.random.default_rng(0)
     who = g.integers(0, 5_000, 20_000)
