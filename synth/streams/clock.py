@@ -91,7 +91,7 @@ def week(time_us_N: Int64Array) -> Int64Array:
     return (time_us_N // DAY_US + THURSDAY) // 7
 
 
-def moment_of_week(week_N: FloatArray, weekday_N: FloatArray, second_N: FloatArray) -> FloatArray:
+def moment_of_week(week_N: FloatArray | Int64Array, weekday_N: FloatArray, second_N: FloatArray) -> FloatArray:
     """Microseconds since 1970 of a second of the day of a weekday of a week."""
     return (week_N * 7 + weekday_N - THURSDAY) * DAY_US + second_N * 1e6
 

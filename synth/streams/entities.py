@@ -56,9 +56,14 @@ class Lives:
 
 
 def entity_table(
-    histories: Histories, layout: StreamLayout, own: pa.Table, distinct: Mapping[str, FloatArray]
+    histories: Histories,
+    layout: StreamLayout,
+    own: pa.Table,
+    distinct: Mapping[str, FloatArray],
+    again: Mapping[str, FloatArray],
 ) -> pa.Table:
-    """The table, one row a key, (K rows); `distinct` is the mean number of references in a piece of each key."""
+    """The table, one row a key, (K rows); of each key `distinct` is the mean number of names in a piece, `again` the
+    share of events that have the name of the one before."""
     table = histories.table
     columns = [(renamed(own.schema.field(name), own_column(name)), own[name]) for name in layout.own]
     first_K = histories.first_us_K
@@ -74,6 +79,7 @@ def entity_table(
     for name, level in layout.levels:
         values_N = values_of(table[name], level)
         columns.append(number_column(level_column(name), means(values_N, histories.key_N, histories.keys)))
+    columns += [number_column(level_column(name), share_K) for name, share_K in again.items()]
     for name in layout.habits:
         habit = table[name].take(pa.array(_habit_places(histories, name)))
         columns.append((renamed(table.schema.field(name), habit_column(name)), habit))

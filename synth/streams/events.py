@@ -30,6 +30,11 @@ def rank_column(name: str) -> str:
     return f"rank:{name}"
 
 
+def again_column(name: str) -> str:
+    """What it is called whether an event has the name of the one before, of a column that has ranks."""
+    return f"again:{name}"
+
+
 def before_column(name: str) -> str:
     """What a column of the event before is called."""
     return f"before:{name}"
@@ -99,6 +104,10 @@ class References:
     distinct_S: Int64Array
     """How many it uses in all."""
 
+    def again_N(self, first_N: BoolArray) -> FloatArray:
+        """1 where the name is that of the event before, 0 where not, NaN for first events of a piece."""
+        return np.where(first_N, np.nan, self.rank_N == 0)
+
 
 def event_table(
     pieces: Pieces, layout: StreamLayout, entities: pa.Table, references: Mapping[str, References]
@@ -124,6 +133,7 @@ def known_columns(layout: StreamLayout) -> tuple[str, ...]:
         *map(habit_column, layout.habits),
         *("era", "weekday", "second", "position", "left", "pace", "last_gap"),
         *(f"left:{name}" for name, _ in layout.levels),
+        *(f"left:{again_column(name)}" for name in layout.ranked),
         *(f"unseen:{name}" for name in layout.ranked),
         *map(before_column, layout.events),
         *(before_column(rank_column(name)) for name in layout.ranked),
@@ -147,7 +157,10 @@ def known_before(
         before_us_N=h.time_us_N - h.gap_us_N,
         last_us_N=h.last_us_K[h.key_N],
         last_gap_us_N=np.where(first_N, np.nan, np.roll(gap_us_N, 1)),
-        levels={name: _left_means(values_of(h.table[name], level), h) for name, level in layout.levels},
+        levels={
+            **{name: _left_means(values_of(h.table[name], level), h) for name, level in layout.levels},
+            **{again_column(name): _left_means(found.again_N(first_N), h) for name, found in references.items()},
+        },
         unseen={
             name: (found.distinct_S[h.key_N] - found.distinct_N).astype(np.float64)
             for name, found in references.items()

@@ -14,7 +14,7 @@ from detectors.errors import UnusableDataError
 from synth.base import Checkpoint, FitReport, Generator, Progress
 from synth.codec.levels import OTHER
 from synth.streams.entities import entity_table, means, own_column
-from synth.streams.events import References, event_table, known_columns
+from synth.streams.events import References, again_column, event_table, known_columns
 from synth.streams.histories import FloatArray, Histories, codes
 from synth.streams.layout import StreamLayout, layout_of, values_of
 from synth.streams.names import Names
@@ -80,7 +80,11 @@ def fit_stream(
     distinct = {
         name: means(r.distinct_S.astype(np.float64), pieces.key_S, whole.keys) for name, r in references.items()
     }
-    entities = entity_table(learned, layout, own, distinct)
+    again = {
+        again_column(name): means(r.again_N(pieces.histories.first_N), whole.key_N, whole.keys)
+        for name, r in references.items()
+    }
+    entities = entity_table(learned, layout, own, distinct, again)
     models = task.new_models[0](), task.new_models[1](len(known_columns(layout)), layout.returning)
     share = settings.entity_share
     own_label = own_column(label) if label in layout.own and label is not None else None

@@ -27,7 +27,6 @@ from synth.base import Checkpoint, FitReport, Generator, Progress
 from synth.conditions import Conditions
 from synth.errors import ImpossibleConditionsError
 from synth.preparation.kinds import with_kinds
-from synth.registry import generator_class
 from synth.streams.drawing import Drawn, draw_events, in_columns, in_order_of_time, together
 from synth.streams.events import rank_column
 from synth.streams.fitting import FittedStream, Task, fit_stream
@@ -150,6 +149,8 @@ class StreamGenerator(Generator):
     @classmethod
     def row_model_named(cls, name: str) -> type[Generator]:
         """The class of row models with a name."""
+        from synth.registry import generator_class  # which may know streams, too
+
         return GivenFirstGenerator if name == GivenFirstGenerator.name else generator_class(name)
 
     @classmethod
@@ -161,7 +162,7 @@ class StreamGenerator(Generator):
 
     def _event_model(self, given: int, returning: Sequence[str]) -> Generator:
         share = 1.0 - self.settings.entity_share
-        if self.row_model is not None:
+        if self.row_model not in (None, AutoregressiveGenerator):
             return self._new_model(self.row_model, share)
         return self._new_model(
             GivenFirstGenerator, share, given_columns=given, returning={name: rank_column(name) for name in returning}

@@ -67,7 +67,8 @@ class Histories:
     @property
     def last_us_K(self) -> Int64Array:
         """When each key was seen last."""
-        return self.time_us_N[self.begin_K + self.count_K - 1]
+        last_us_K: Int64Array = self.time_us_N[self.begin_K + self.count_K - 1]
+        return last_us_K
 
     def of_keys(self, chosen_K: BoolArray) -> "Histories":
         """The histories of some of the keys, one at least."""

@@ -3,8 +3,8 @@
 Given columns come first in every order and are never predicted: the network's blocks, and the held-out loss that stops
 it, are the drawn columns' alone. Now and then a given column is hidden, so that no single one is relied on.
 
-A column that comes again (`returning`) has a column of ranks before it. Where the rank says which of the names used last
-it is, that name is taken, in training and in drawing, and what comes after it is drawn in its light: copying a name out
+A column that comes again (`returning`) has a column of ranks before it. Where the rank says which of the last names it
+is, that name is taken, in training and in drawing, and what comes after it is drawn in its light: copying a name out
 of thousands is nothing that a network should have to learn (cf. pointer networks, Vinyals et al. 2015).
 
 Shape legend: B rows, T tokens, G given, D drawn, W width, K classes of ranks, S places used last, V levels.

@@ -16,7 +16,17 @@ from synth.base import Generator
 from synth.conditions import Conditions
 from synth.streams.clock import Steps, moments_of, whole_ticks
 from synth.streams.entities import distinct_column, level_column
-from synth.streams.events import GAP, SECOND, WEEKDAY, WEEKS, Known, before_column, rank_column, seen_of_entities
+from synth.streams.events import (
+    GAP,
+    SECOND,
+    WEEKDAY,
+    WEEKS,
+    Known,
+    again_column,
+    before_column,
+    rank_column,
+    seen_of_entities,
+)
 from synth.streams.fields import numbers_of, renamed, table_of
 from synth.streams.histories import BoolArray, FloatArray, Int64Array
 from synth.streams.layout import StreamLayout, values_of
@@ -87,8 +97,8 @@ class Stepper:
         return _Going(
             before_us_S=whole_ticks(plan.first_us_S, self.layout.tick_us),
             last_gap_us_S=np.full(pieces, np.nan),
-            means={name: numbers_of(entities, level_column(name))[plan.entity_S] for name, _ in self.layout.levels},
-            off={name: np.zeros(pieces) for name, _ in self.layout.levels},
+            means={name: numbers_of(entities, level_column(name))[plan.entity_S] for name in self._averaged},
+            off={name: np.zeros(pieces) for name in self._averaged},
             recent={name: RecentLevels(pieces) for name in self.layout.ranked},
             seeds={name: pool.seeds(entities.num_rows, rng)[plan.entity_S] for name, pool in self.pools.items()},
             previous=self._missing(pieces),
@@ -98,6 +108,11 @@ class Stepper:
         """The event before first events."""
         fields = [renamed(self.model.schema.field(name), before_column(name)) for name in self._remembered]
         return table_of((field, pa.nulls(rows, field.type)) for field in fields)
+
+    @property
+    def _averaged(self) -> list[str]:
+        """What is drawn with a view to its mean over the history."""
+        return [*(name for name, _ in self.layout.levels), *map(again_column, self.layout.ranked)]
 
     @property
     def _remembered(self) -> list[str]:
@@ -126,7 +141,7 @@ class Stepper:
     def _left_mean(self, name: str, going: _Going, left_A: Int64Array) -> FloatArray:
         """The mean of what is left, within the range of the values themselves."""
         mean_A, off_A = going.means[name][: len(left_A)], going.off[name][: len(left_A)]
-        return np.clip(mean_A - off_A / left_A, *self.ranges[name])
+        return np.clip(mean_A - off_A / left_A, *self.ranges.get(name, (0.0, 1.0)))
 
     def _drawn(self, known: Known, going: _Going, seed: int, first_row: int) -> pa.Table:
         """What the model draws, without what it is given."""
@@ -172,6 +187,9 @@ class Stepper:
         )
         for name, level in self.layout.levels:
             going.off[name][:active] += np.nan_to_num(values_of(drawn[name], level) - going.means[name][:active])
+        for name in () if first else self.layout.ranked:
+            again_A = numbers_of(drawn, rank_column(name)) == 0
+            going.off[again_column(name)][:active] += np.nan_to_num(again_A - going.means[again_column(name)][:active])
         made = columns | {name: found[name] for name in self.layout.references}
         return pa.table(list(made.values()), names=list(made)) if made else pa.table({})
 

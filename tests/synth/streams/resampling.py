@@ -36,14 +36,14 @@ class ResamplingGenerator(TokenGenerator):
     def _draw(self, rows: int, generator: np.random.Generator, wanted: Wanted) -> TokenArray:
         fitting = self._allowed(wanted)
         if not wanted.given:
-            return fitting[generator.integers(0, len(fitting), rows)]
+            return np.asarray(fitting[generator.integers(0, len(fitting), rows)], dtype=np.int32)
         at = sorted(wanted.given)
         scale = fitting[:, at].std(axis=0) + 1.0
         asked = np.stack([wanted.given[t] for t in at], axis=1) / scale
         near = NearestNeighbors(n_neighbors=min(NEAREST, len(fitting))).fit(fitting[:, at] / scale).kneighbors(asked)[1]
         drawn = fitting[near[np.arange(rows), generator.integers(0, near.shape[1], rows)]].copy()
         drawn[:, at] = np.stack([wanted.given[t] for t in at], axis=1)
-        return drawn
+        return np.asarray(drawn, dtype=np.int32)
 
     def _allowed(self, wanted: Wanted) -> TokenArray:
         chosen = np.ones(len(self.tokens_NT), dtype=np.bool_)
