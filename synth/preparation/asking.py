@@ -14,8 +14,10 @@ from synth.conditions import Condition, Conditions
 from synth.errors import ImpossibleConditionsError
 from synth.preparation.constants import Constant
 from synth.preparation.matching import plain_values, refuse_beyond
-from synth.preparation.meanings import meaning
+from synth.preparation.meanings import meaning, part_meaning
+from synth.preparation.relations.calendar import TimePart
 from synth.preparation.relations.table_of_levels import Lookup
+from synth.preparation.times import SplitTime
 
 if TYPE_CHECKING:
     from synth.preparation.preparation import Preparation
@@ -38,7 +40,11 @@ def split_conditions(preparation: "Preparation", conditions: Conditions) -> tupl
         if rule is None:
             learned.append(condition)
             continue
-        found = meaning(rule, condition, field)
+        source = preparation.rule_of.get(rule.source) if isinstance(rule, TimePart) else None
+        if isinstance(rule, TimePart) and isinstance(source, SplitTime):
+            found = part_meaning(rule, source, condition, field)
+        else:
+            found = meaning(rule, condition, field)
         own = {f.name for f in rule.fields()}
         learned.extend(c for c in found.conditions if c.column in own)
         waiting.extend((c, decides and found.exact) for c in found.conditions if c.column not in own)

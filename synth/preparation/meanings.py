@@ -12,6 +12,7 @@ from synth.preparation.constants import Constant
 from synth.preparation.frame import Rule
 from synth.preparation.matching import fitting, plain_values, shown
 from synth.preparation.plain import is_moment, value_type
+from synth.preparation.relations.calendar import TimePart
 from synth.preparation.relations.formula import Formula
 from synth.preparation.relations.ordering import Ordered
 from synth.preparation.relations.steps import Steps
@@ -146,6 +147,31 @@ def _(rule: SplitTime, condition: Condition, field: pa.Field) -> Meaning:
         return Meaning((Condition(column=first, operator=Operator.EQUAL, values=wanted),))
     below = condition.operator not in _ABOVE
     return Meaning((_bound(first, Operator.AT_MOST if below else Operator.AT_LEAST, units[0]),))
+
+
+def part_meaning(rule: TimePart, source: SplitTime, condition: Condition, field: pa.Field) -> Meaning:
+    """What a condition on a part of a time column says about the columns that the time is learned as.
+
+    Raises ImpossibleConditionsError where no part fits.
+    """
+    values = pa.array([*rule.values, rule.for_missing], pa.type_for_alias(rule.type_name))
+    fits = fitting(values, condition, field)
+    parts = [part for part, fit in zip(rule.parts, fits[:-1], strict=True) if fit]
+    if fits[-1]:
+        return Meaning()
+    if not parts:
+        raise ImpossibleConditionsError(
+            f"{condition} fits no row: {condition.column!r} is one of {_few(rule.values)}; ask for those"
+        )
+    if rule.part == "weekday" and source.weekly:
+        wanted = Condition(column=source.names[1], operator=Operator.EQUAL, values=tuple(map(str, parts)))
+        return Meaning((wanted,))
+    if rule.part == "hour" and source.clocked:
+        steps = source.steps_per_day // source.grid
+        first, behind = parts[0] * steps // 24, -(-(parts[-1] + 1) * steps // 24)
+        name = source.names[-1]
+        return Meaning((_bound(name, Operator.AT_LEAST, first), _bound(name, Operator.LESS, behind)))
+    return Meaning()
 
 
 def _bound(column: str, operator: Operator, value: float) -> Condition:

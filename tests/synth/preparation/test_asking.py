@@ -43,7 +43,9 @@ def test_what_is_only_necessary_is_looked_at_again() -> None:
     asked, left = split("sent<2025-04-01")
     assert asked == ["made week<=2883"]
     assert left == ["sent<2025-04-01"]
-    assert split("gross>30,hour<5") == ([], ["gross>30", "hour<5"])
+    assert split("gross>30") == ([], ["gross>30"])
+    assert split("weekday=Sat|Sun") == (["made weekday=5|6"], ["weekday=Sat|Sun"])
+    assert split("hour<5") == (["made time of day<18000", "made time of day>=0"], ["hour<5"])
 
 
 @pytest.mark.parametrize(
@@ -53,6 +55,7 @@ def test_what_is_only_necessary_is_looked_at_again() -> None:
         ("gross<-1", "lies between"),
         ("tax>1e9", "lies between"),
         ("country=nowhere", "is one of country"),
+        ("weekday=Someday", "is one of"),
         ("order=A-1", "never learned"),
         ("net>abc", "'abc' is no value"),
         ("sent<soon", "'soon' is no value"),
