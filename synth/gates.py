@@ -21,8 +21,8 @@ from synth.privacy.measures import Privacy
 class Thresholds:
     """What a dataset must keep to. Losses are below the ceiling; shares of the way are from floor to ceiling."""
 
-    most_shape_loss: float = 0.03
-    most_trend_loss: float = 0.03
+    most_shape_loss: float = 0.04
+    most_trend_loss: float = 0.04
     least_c2st_of_way: float = 0.30
     least_c2st_strong_of_way: float = 0.20
     most_utility_loss: float = 0.05

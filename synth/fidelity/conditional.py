@@ -8,25 +8,18 @@ Shape legend: N rows.
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from detectors.columns import Kind
-from synth.conditions import Condition, Conditions, Operator
-from synth.errors import ImpossibleConditionsError
+from synth.conditions import Condition, Conditions
 from synth.fidelity.frames import Column, Frame, frames, kind_or_guess
 from synth.fidelity.intervals import NOT_KNOWN
 from synth.fidelity.shapes import shapes_of
+from synth.preparation.matching import MISSING, fitting
+from synth.preparation.plain import casting_of, to_plain
 
 LEAST_CLASS_ROWS = 30
 """Of real and of synthetic rows, for a class to count."""
 MOST_CLASSES = 50
-_MISSING = "null"
-_COMPARISONS = {
-    Operator.GREATER: pc.greater,
-    Operator.AT_LEAST: pc.greater_equal,
-    Operator.LESS: pc.less,
-    Operator.AT_MOST: pc.less_equal,
-}
 
 
 def matching(table: pa.Table, conditions: Conditions, *, seed: int = 0) -> pa.Table:
@@ -60,7 +53,7 @@ def class_shapes_of(real: Frame, synthetic: Frame, *, label: str) -> dict[str, f
     for code in np.sort(common[np.minimum(*counts)[common] >= LEAST_CLASS_ROWS]):
         r, s = (f.take(np.flatnonzero(f.column(label).values_N == code)).without([label]) for f in (real, synthetic))
         level = column.levels[code]
-        found[_MISSING if level is None else level] = float(np.mean(list(shapes_of(r, s).values())))
+        found[MISSING if level is None else level] = float(np.mean(list(shapes_of(r, s).values())))
     return found
 
 
@@ -75,43 +68,9 @@ def _counts(column: Column) -> npt.NDArray[np.int64]:
 
 
 def _met(table: pa.Table, condition: Condition) -> npt.NDArray[np.bool_]:
-    """Which rows meet one condition; missing values meet only `= null` and `!=` of anything but null."""
-    texts = [value for value in condition.values if value != _MISSING]
-    values, asked = _comparable(table[condition.column].combine_chunks(), texts, condition)
-    if condition.operator in _COMPARISONS:
-        met = _COMPARISONS[condition.operator](values, asked[0])
-    else:
-        known = pa.array([scalar.as_py() for scalar in asked], values.type)
-        met = pc.or_(pc.is_in(values, known), pc.and_(values.is_null(), pa.scalar(len(texts) < len(condition.values))))
-        met = pc.invert(met) if condition.operator is Operator.UNEQUAL else met
-    return np.asarray(pc.fill_null(met, False).to_numpy(zero_copy_only=False), dtype=np.bool_)
-
-
-def _comparable(values: pa.Array, texts: list[str], condition: Condition) -> tuple[pa.Array, list[pa.Scalar]]:
-    """A column and the values asked of it in one type: quantities with a fraction as doubles, moments in UTC."""
-    if pa.types.is_dictionary(values.type):
-        values = values.dictionary_decode()
-    try:
-        if pa.types.is_integer(values.type) and all(float(text).is_integer() for text in texts):
-            return values, [pa.scalar(int(float(text)), values.type) for text in texts]
-        if pa.types.is_integer(values.type) or pa.types.is_decimal(values.type) or pa.types.is_floating(values.type):
-            return values.cast(pa.float64()), [pa.scalar(float(text)) for text in texts]
-        return values, [_scalar(text, values.type) for text in texts]
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError, OverflowError) as error:
-        raise ImpossibleConditionsError(
-            f"{condition}: no value of type {values.type}: give one that {condition.column!r} can have"
-        ) from error
-
-
-def _scalar(text: str, arrow_type: pa.DataType) -> pa.Scalar:
-    """A text as a type has it; a moment without a zone is UTC."""
-    if not pa.types.is_timestamp(arrow_type) or arrow_type.tz is None:
-        return pa.scalar(text).cast(arrow_type)
-    moment = pa.scalar(text)
-    try:
-        return pc.assume_timezone(moment.cast(pa.timestamp(arrow_type.unit)), "UTC").cast(arrow_type)
-    except pa.ArrowInvalid:
-        return moment.cast(arrow_type)  # it has a zone of its own
+    """Which rows meet one condition, by the rule that generators go by."""
+    column, field = table[condition.column], table.schema.field(condition.column)
+    return fitting(to_plain(column, field, casting_of(column, field)), condition, field)
 
 
 def _balanced(values: pa.ChunkedArray, seed: int) -> npt.NDArray[np.int64]:

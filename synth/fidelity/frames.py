@@ -4,7 +4,7 @@ Tables that are compared are encoded together, so that a code means the same in 
 that only their content decides (a hash of the row), so no measure depends on the order rows came in.
 
 Left out of every measure, because its values are replaced on purpose or have nothing to be compared: identifiers
-(role id), keys (measured as sequences), personal columns, free text, windows and nested values.
+(role id, or no value twice), keys (measured as sequences), personal names, free text, windows and nested values.
 
 Shape legend: N rows.
 """
@@ -21,11 +21,12 @@ import pyarrow.compute as pc
 from detectors.columns import KIND_KEY, Kind, Role, kind_of, roles_of
 from detectors.errors import UnusableDataError
 from synth.preparation.kinds import inferred_kind
+from synth.preparation.personal import personal_names
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-_REPLACED_ROLES = {Role.ID: "an identifier", Role.KEY: "a key", Role.PERSONAL: "personal"}
+_REPLACED_ROLES = {Role.ID: "an identifier", Role.KEY: "a key"}
 _LEAST_NAMED_ROWS = 100
 """In fewer rows all values may differ by chance."""
 _MOST_SPREAD = 3
@@ -114,6 +115,13 @@ def kind_or_guess(field: pa.Field, values: pa.ChunkedArray, label: str | None = 
     return kind_of(field) or inferred_kind(values, field, label)
 
 
+def personal_columns(table: pa.Table) -> set[str]:
+    """The columns whose values are about a person: by role, or by the look of texts without any role."""
+    texts = [f for f in table.schema if pa.types.is_string(f.type) or Role.PERSONAL in roles_of(f)]
+    values = {field.name: table[field.name].combine_chunks() for field in texts}
+    return personal_names(values, pa.schema(texts))[0]
+
+
 def _names_rows(values: pa.ChunkedArray) -> bool:
     """Whether no value of texts or of nearly consecutive whole numbers comes twice."""
     present = values.drop_null()
@@ -129,11 +137,13 @@ def _names_rows(values: pa.ChunkedArray) -> bool:
 
 def left_out(table: pa.Table) -> dict[str, str]:
     """Which columns no measure looks at, each with the reason."""
-    reasons = {}
+    reasons, personal = {}, personal_columns(table)
     for field in table.schema:
         kind = kind_or_guess(field, table[field.name])
         roles = roles_of(field) & _REPLACED_ROLES.keys()
-        if roles:
+        if field.name in personal and kind in (Kind.CATEGORICAL, Kind.TEXT):
+            reasons[field.name] = "personal"
+        elif roles:
             reasons[field.name] = _REPLACED_ROLES[min(roles)]
         elif kind in (Kind.TEXT, Kind.WINDOW, None):
             reasons[field.name] = "free text" if kind is Kind.TEXT else "a window or nested value"

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from detectors.columns import Kind, Role, roles_of
-from synth.fidelity.frames import Column, Frame, frames, kind_or_guess
+from synth.fidelity.frames import Column, Frame, frames, kind_or_guess, personal_columns
 from synth.fidelity.intervals import NOT_KNOWN
 
 FEW_ROWS = 5
@@ -116,9 +116,9 @@ def _known(column: Column) -> npt.NDArray[np.float64]:
 def replaced_again(real_train: pa.Table, synthetic: pa.Table) -> tuple[float, str | None]:
     """The greatest share of values of a column to be replaced that equal a training value, and that column."""
     found: list[tuple[float, str | None]] = [(0.0, None)]
-    any_column = False
+    any_column, personal = False, personal_columns(real_train)
     for field in real_train.schema:
-        if not _to_be_replaced(field, real_train[field.name]):
+        if not _to_be_replaced(field, real_train[field.name], personal):
             continue
         any_column = True
         known = real_train[field.name].cast(pa.string()).unique().drop_null()
@@ -128,8 +128,9 @@ def replaced_again(real_train: pa.Table, synthetic: pa.Table) -> tuple[float, st
     return max(found, key=lambda pair: pair[0]) if any_column else (NOT_KNOWN, None)
 
 
-def _to_be_replaced(field: pa.Field, values: pa.ChunkedArray) -> bool:
+def _to_be_replaced(field: pa.Field, values: pa.ChunkedArray, personal: set[str]) -> bool:
     """Identifiers, personal columns and free text of many values: text only, since numbers meet by chance."""
     if not (pa.types.is_string(field.type) or pa.types.is_large_string(field.type)):
         return False
-    return bool(roles_of(field) & {Role.ID, Role.PERSONAL}) or kind_or_guess(field, values) is Kind.TEXT
+    named = field.name in personal or Role.ID in roles_of(field)
+    return named or kind_or_guess(field, values) is Kind.TEXT

@@ -9,7 +9,7 @@ import pyarrow as pa
 from synth.conditions import Conditions
 from synth.fidelity.conditional import can_be_balanced, matching
 from synth.fidelity.fidelity import Fidelity
-from synth.fidelity.frames import frames, with_known_kinds
+from synth.fidelity.frames import frames, personal_columns, with_known_kinds
 from synth.gates import Thresholds, Verdict
 from synth.privacy.measures import Privacy
 from synth.report.summaries import summaries
@@ -44,9 +44,10 @@ def document(
         wanted = Conditions(where=wanted.where)
     matched = matching(typed, wanted, seed=seed)
     pictures: dict[str, Any] = _NOTHING
+    personal = sorted(personal_columns(typed))
     if matched.num_rows and synthetic.num_rows and fidelity.columns:
         shown = frames(_bounded(matched, seed), _bounded(synthetic.select(matched.column_names), seed))
-        pictures = summaries(shown[0], shown[1], fidelity)
+        pictures = summaries(*(frame.without(personal) for frame in shown), fidelity=fidelity)
     return {
         "format": FORMAT,
         "title": title,
@@ -57,6 +58,7 @@ def document(
         "privacy": None if privacy is None else privacy.document(),
         "lineage": dict(lineage),
         "pictures": pictures,
+        "personal": personal,
     }
 
 

@@ -146,5 +146,5 @@ def _lineage(document: Document) -> str:
 
 
 def _masked_note(document: Document) -> str:
-    hidden = [name for name, why in document["fidelity"]["left_out"].items() if why == "personal"]
+    hidden = document["personal"]
     return text(f"Values of {', '.join(hidden)} are personal and not shown.") if hidden else ""

@@ -26,10 +26,14 @@ OTHERS, MISSING = "all others", "missing"
 Summary = dict[str, Any]
 
 
-def summaries(real: Frame, synthetic: Frame, fidelity: Fidelity) -> Summary:
-    """Marginals, pairs, associations and time patterns of two frames encoded together; bounded, said in `there_are`."""
-    columns = _worst(fidelity.columns, MOST_COLUMNS)
-    pairs = _worst(fidelity.pairs, MOST_PAIRS)
+def summaries(real: Frame, synthetic: Frame, *, fidelity: Fidelity) -> Summary:
+    """Marginals, pairs, associations and time patterns of two frames encoded together, without personal columns;
+    bounded, said in `there_are`."""
+    known = set(real.names)
+    all_columns, all_pairs = (
+        [item for item in items if known.issuperset(item.names)] for items in (fidelity.columns, fidelity.pairs)
+    )
+    columns, pairs = _worst(all_columns, MOST_COLUMNS), _worst(all_pairs, MOST_PAIRS)
     times = [c.name for c in real.columns if c.kind is Kind.TIME]
     drawn = [(real.column(item.names[0]), synthetic.column(item.names[0])) for item in columns]
     return {
@@ -37,7 +41,7 @@ def summaries(real: Frame, synthetic: Frame, fidelity: Fidelity) -> Summary:
         "pairs": [_pair(real, synthetic, item.names) for item in pairs],
         "associations": _associations([two[0] for two in drawn], [two[1] for two in drawn]),
         "times": [_time(real.column(name), synthetic.column(name)) for name in times[:MOST_TIMES]],
-        "there_are": {"columns": len(fidelity.columns), "pairs": len(fidelity.pairs), "times": len(times)},
+        "there_are": {"columns": len(all_columns), "pairs": len(all_pairs), "times": len(times)},
     }
 
 

@@ -89,6 +89,12 @@ def test_identifiers_without_a_role_are_recognised() -> None:
     assert set(measure(table, table, table).left_out) == {"number", "word"}
 
 
+def test_addresses_without_a_role_are_personal() -> None:
+    mails = [f"user{k % 40}@mail.example.org" for k in range(ROWS)]
+    table = _table(contact=mails, a=RANDOM.random(ROWS))
+    assert measure(table, table, table).left_out == {"contact": "personal"}
+
+
 def test_a_table_without_rows_or_columns_is_refused() -> None:
     table = people(50, 1)
     with pytest.raises(UnusableDataError, match="without rows"):

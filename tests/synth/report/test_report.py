@@ -123,6 +123,17 @@ def test_personal_values_are_nowhere(made: dict[str, Any], html: str) -> None:
     assert not any(f">{value}<" in html or f'"{value}"' in told for value in identifiers)
 
 
+def test_personal_numbers_are_measured_and_not_shown() -> None:
+    field = TRAIN.schema.get_field_index("pay")
+    roles = make_field("pay", Kind.NUMERIC, [Role.PERSONAL])
+    train, test, made = (table.set_column(field, roles, table["pay"]) for table in (TRAIN, TEST, MORE))
+    told = _document(train, test, made, "label")
+    assert "pay" in [item["names"][0] for item in told["fidelity"]["columns"]]
+    assert "pay" not in [summary["column"] for summary in told["pictures"]["marginals"]]
+    assert not any("pay" in summary["columns"] for summary in told["pictures"]["pairs"])
+    assert "pay" in told["personal"]
+
+
 def test_rare_levels_and_extreme_numbers_of_the_real_rows_are_not_named() -> None:
     def table(rows: int) -> pa.Table:
         pay = [float(k % 50) for k in range(rows - 1)] + [987654.25]
