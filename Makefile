@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench soak clean
+.PHONY: help demo test check bench peers soak clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -29,11 +29,18 @@ check: $(VENV)/dev.stamp ## what must pass before a commit, besides the tests: s
 bench: $(VENV)/dev.stamp ## measure speed and detection (ARGS="scoring")
 	$(BIN)/python -m bench $(ARGS)
 
+peers: .peers/stamp ## an environment of their own for the detectors that benchmarks compare with
+
+.peers/stamp: bench/peers/requirements.txt
+	$(PYTHON) -m venv .peers
+	.peers/bin/python -m pip install -r bench/peers/requirements.txt
+	@touch $@
+
 soak: $(VENV)/dev.stamp ## the long tests: a hundred kills under load
 	$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
 
 clean: ## remove the environment and everything that was built
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .peers build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is newer than what it was installed from, so an unchanged environment costs nothing.
