@@ -23,13 +23,16 @@ MOST_CLASSES = 50
 
 
 def matching(table: pa.Table, conditions: Conditions, *, seed: int = 0) -> pa.Table:
-    """The rows that meet every condition; with `balance`, as many of each level, a seeded choice of the frequent ones.
+    """The rows that meet every condition; with `balance`, as many of each level, a seeded choice of the frequent ones,
+    and none without a level.
 
     Raises ImpossibleConditionsError for a value that the column's type cannot have.
     """
     kept = np.ones(table.num_rows, dtype=np.bool_)
     for condition in conditions.where:
         kept &= _met(table, condition)
+    if conditions.balance is not None:
+        kept &= table[conditions.balance].is_valid().to_numpy()
     rows = np.flatnonzero(kept)
     if conditions.balance is not None and len(rows):
         rows = rows[_balanced(table[conditions.balance].take(rows), seed)]
@@ -75,7 +78,7 @@ def _met(table: pa.Table, condition: Condition) -> npt.NDArray[np.bool_]:
 
 def _balanced(values: pa.ChunkedArray, seed: int) -> npt.NDArray[np.int64]:
     """Places of as many rows of each level as the rarest one has."""
-    codes = values.combine_chunks().dictionary_encode(null_encoding="encode").indices.to_numpy()
+    codes = values.combine_chunks().dictionary_encode().indices.to_numpy()
     least = int(np.bincount(codes).min())
     shuffled = np.random.default_rng(seed).permutation(len(codes))
     kept = [shuffled[codes[shuffled] == code][:least] for code in np.unique(codes)]

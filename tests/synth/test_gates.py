@@ -2,13 +2,15 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 
 import pytest
 
-from synth.fidelity import Fidelity, Item, Score
+from synth.fidelity import SCORES, Fidelity, Item, Score
 from synth.gates import Thresholds, Verdict, decide
 from synth.privacy import CopyShare, Membership, Privacy, RareValues
+from tests.project.repository import ROOT
 
 NAN = math.nan
 
@@ -163,3 +165,10 @@ def test_documents_come_back_and_a_verdict_follows_from_its_gates() -> None:
     assert Thresholds.from_document(json.loads(json.dumps(limits.document()))) == limits
     with pytest.raises(ValueError, match="no such limit"):
         Thresholds.from_document({"least_beauty": 1.0})
+
+
+def test_the_page_on_gates_has_every_limit_with_its_default() -> None:
+    page = (ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", page, flags=re.MULTILINE))
+    assert {name: float(value) for name, value in rows.items()} == Thresholds().document()
+    assert all(f"`{name}`" in page for name in SCORES)
