@@ -16,6 +16,7 @@ from synth.preparation.constants import Constant
 from synth.preparation.matching import plain_values, refuse_beyond
 from synth.preparation.meanings import meaning, part_meaning
 from synth.preparation.relations.calendar import TimePart
+from synth.preparation.relations.formula import Formula
 from synth.preparation.relations.table_of_levels import Lookup
 from synth.preparation.times import SplitTime
 
@@ -76,7 +77,7 @@ def _balanced(preparation: "Preparation", name: str) -> str:
             f"there is no column {name!r} to balance: name one of {', '.join(preparation.kinds.names)}"
         )
     rule = preparation.rule_of.get(name)
-    overruled = isinstance(rule, Lookup) and rule.partly
+    overruled = isinstance(rule, Lookup | Formula) and rule.partly
     if rule is None or ([f.name for f in rule.fields()] == [name] and not overruled):
         return name
     if isinstance(rule, Lookup) and rule.one_to_one and not overruled:

@@ -102,6 +102,8 @@ def _(rule: Steps, condition: Condition, field: pa.Field) -> Meaning:
 def _(rule: Formula, condition: Condition, field: pa.Field) -> Meaning:
     if is_moment(value_type(field.type)):
         return Meaning(() if rule.offset else (replace(condition, column=rule.sources[0]),))
+    if rule.partly:
+        return Meaning((condition,))
     if len(rule.factors) != 1 or condition.operator is Operator.UNEQUAL or "null" in condition.values:
         return Meaning()
     factor = rule.factors[0]

@@ -9,9 +9,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from detectors.columns import Kind, make_field
 from synth.preparation.frame import Draw, FloatArray, Frame
 from synth.preparation.relations.grid import Grid
+
+PARTLY = ", where all have values"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,8 @@ class Formula:
     grid: Grid
     grids: tuple[Grid, ...]
     """Of the sources."""
+    partly: bool = False
+    """Values are missing elsewhere than in the sources: the column is learned too, overruled where all have values."""
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -34,17 +40,22 @@ class Formula:
         return self.sources
 
     def fields(self) -> tuple[pa.Field, ...]:
-        """Nothing is learned."""
-        return ()
+        """Nothing, or the column itself."""
+        kind = pa.int64() if self.grid.whole else pa.float64()
+        return (make_field(self.column, Kind.NUMERIC, arrow_type=kind),) if self.partly else ()
 
     def learned(self, source: Frame) -> tuple[pa.Array, ...]:
-        """Nothing is learned."""
-        return ()
+        """Nothing, or the column itself."""
+        return (source[self.column],) if self.partly else ()
 
     def restored(self, frame: Frame, draw: Draw) -> pa.Array:
         """Computed anew; missing where a source is."""
         numbers = [grid.numbers(frame[name]) for name, grid in zip(self.sources, self.grids, strict=True)]
-        return self.grid.array(self.grid.snapped(evaluated(numbers, self.factors, self.offset)))
+        made = self.grid.array(self.grid.snapped(evaluated(numbers, self.factors, self.offset)))
+        if not self.partly:
+            return made
+        kept = frame[self.column]
+        return pc.if_else(pc.and_(made.is_valid(), kept.is_valid()), made, kept)
 
     def document(self) -> dict[str, Any]:
         """JSON-able."""
@@ -52,9 +63,13 @@ class Formula:
 
     def __str__(self) -> str:
         if not self.factors:
-            return f"{self.column} = {' × '.join(self.sources)}"
+            return f"{self.column} = {' × '.join(self.sources)}" + (PARTLY if self.partly else "")
         terms = [name if f == 1 else f"{f:g} · {name}" for name, f in zip(self.sources, self.factors, strict=True)]
-        return f"{self.column} = {' + '.join(terms)}" + (f" + {self.offset:g}" if self.offset else "")
+        return (
+            f"{self.column} = {' + '.join(terms)}"
+            + (f" + {self.offset:g}" if self.offset else "")
+            + (PARTLY if self.partly else "")
+        )
 
 
 def evaluated(numbers: Sequence[FloatArray], factors: tuple[float, ...], offset: float) -> FloatArray:

@@ -7,6 +7,7 @@ Shape legend: N rows, S screened rows, T tried rows, C columns, P pairs.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -76,7 +77,7 @@ def _multiple(graph: Graph, column: str, source: str) -> Formula | None:
     both = ~np.isnan(y_N) & ~np.isnan(x_N)
     if graph.codes(column)[1] < LEAST_VALUES or both.sum() < graph.settings.least_rows:
         return None
-    if not (np.isnan(y_N) == np.isnan(x_N)).all() or not graph.may(column, (source,)):
+    if not graph.may(column, (source,)):
         return None
     x, first = np.unique(x_N[both], return_index=True)
     y = y_N[both][first]
@@ -84,8 +85,10 @@ def _multiple(graph: Graph, column: str, source: str) -> Formula | None:
         return None
     for factor, offset in _lines(x, y):
         rule = _formula(graph, column, (source,), (factor,), offset)
-        if _holds(graph, rule, graph.screened) and _holds(graph, rule, slice(None)):
-            return rule
+        if _holds(graph, rule, graph.screened):
+            held = _as_it_holds(graph, rule)
+            if held is not None:
+                return held
     return None
 
 
@@ -157,8 +160,9 @@ def _try(graph: Graph, column: str, sources: tuple[str, ...], factors: tuple[flo
         rule = _formula(graph, column, ordered, factors, 0.0)
         if not _holds(graph, rule, graph.screened):
             continue
-        if _holds(graph, rule, slice(None)) and all(_at_work(graph, source, column) for source in sources):
-            graph.accept(rule)
+        held = _as_it_holds(graph, rule)
+        if held is not None and all(_at_work(graph, source, held) for source in sources):
+            graph.accept(held)
             return
 
 
@@ -170,16 +174,31 @@ def _formula(graph: Graph, column: str, sources: tuple[str, ...], factors: tuple
 
 
 def _holds(graph: Graph, rule: Formula, rows: IntArray | slice) -> bool:
-    """Whether the formula gives exactly the column, missing values included."""
+    """Whether the formula gives exactly the column wherever all have values."""
+    made, there = _made(graph, rule, rows), graph.numbers(rule.column)[rows]
+    return bool(((made == there) | np.isnan(made) | np.isnan(there)).all())
+
+
+def _made(graph: Graph, rule: Formula, rows: IntArray | slice) -> FloatArray:
     numbers = [graph.numbers(source)[rows] for source in rule.sources]
-    made = rule.grid.snapped(evaluated(numbers, rule.factors, rule.offset))
-    return bool(np.array_equal(made, graph.numbers(rule.column)[rows], equal_nan=True))
+    return rule.grid.snapped(evaluated(numbers, rule.factors, rule.offset))
 
 
-def _at_work(graph: Graph, source: str, column: str) -> bool:
+def _as_it_holds(graph: Graph, rule: Formula) -> Formula | None:
+    """The formula, partly where values are missing elsewhere than in the sources; None where it does not hold."""
+    if not _holds(graph, rule, slice(None)):
+        return None
+    missing_N, unmade_N = np.isnan(graph.numbers(rule.column)), np.isnan(_made(graph, rule, slice(None)))
+    if (~missing_N & ~unmade_N).sum() < min(graph.settings.least_rows, graph.rows // 4):
+        return None
+    return rule if np.array_equal(missing_N, unmade_N) else replace(rule, partly=True)
+
+
+def _at_work(graph: Graph, source: str, rule: Formula) -> bool:
     """Whether enough rows hold an unusual value of the source, and the column in them says enough."""
-    codes_N, _ = graph.codes(source)
+    column, codes_N = rule.column, graph.codes(source)[0]
     unusual: BoolArray = codes_N != np.bincount(codes_N).argmax()
+    unusual &= ~np.isnan(graph.numbers(column)) & ~np.isnan(_made(graph, rule, slice(None)))
     if unusual.sum() < min(graph.settings.least_rows, graph.rows // 4):
         return False
     values_N, _ = graph.codes(column)
