@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from synth.autoregressive.drawing import draw_tokens
 from synth.autoregressive.generator import LOOK_ROWS, AutoregressiveGenerator
 from synth.autoregressive.model import AutoregressiveModel
 from synth.autoregressive.sampler import Drawn, Sampler
@@ -90,15 +91,13 @@ class GivenFirstGenerator(AutoregressiveGenerator):
         self._adopt(model)
         return run
 
-    def _order(self, codec: TokenCodec, generator: np.random.Generator) -> list[int]:
-        return list(range(len(codec.tokens)))
-
     def _draw(self, rows: int, generator: np.random.Generator, wanted: Wanted) -> TokenArray:
         if not isinstance(self._sampler, _RecallingSampler):
             assert self._model is not None  # noqa: S101 set together with the codec
             self._sampler = _RecallingSampler(self._model)
-        self._sampler.classes = self._recalled(self._fitted())
-        return super()._draw(rows, generator, wanted)
+        codec = self._fitted()
+        self._sampler.classes = self._recalled(codec)
+        return draw_tokens(self._sampler, codec, range(len(codec.tokens)), rows, generator, wanted)
 
     def _taken(self, codec: TokenCodec) -> dict[int, tuple[int, Tensor]]:
         """By token of a returning column: the token of its ranks, and which classes of that stand for a place, (K,)."""

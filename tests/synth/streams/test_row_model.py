@@ -17,7 +17,7 @@ from synth.streams.recency import NEW
 from synth.streams.row_model import GivenFirstGenerator, Recent
 from tests.synth.streams.payments import payments
 
-LEVELS = 40
+LEVELS = 6
 
 
 def rows(count: int = 600) -> pa.Table:
@@ -36,7 +36,7 @@ def rows(count: int = 600) -> pa.Table:
 
 
 def test_a_name_that_comes_again_is_the_one_used_before_and_what_follows_fits_it() -> None:
-    config = Config(width=32, hidden=32, most_steps=250)
+    config = Config(width=32, hidden=32, most_steps=200)
     model = GivenFirstGenerator(given_columns=1, returning={"name": "rank"}, prepare=False, config=config)
     table = rows()
     model.fit(table)
