@@ -32,9 +32,10 @@ class Connected:
             try:
                 with self._engine.begin() as connection:
                     connection.execute(insert(table).values({**key, **values}))
-            except IntegrityError:  # another process inserted it in between
+            except IntegrityError:  # another process inserted it in between, else a link leads nowhere
                 with self._engine.begin() as connection:
-                    connection.execute(change)
+                    if not connection.execute(change).rowcount:
+                        raise
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:

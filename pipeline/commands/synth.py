@@ -2,8 +2,9 @@
 
 import typer
 
-from pipeline.commands.synth_datasets import list_datasets, report, requests, show, verify, withdraw
+from pipeline.commands.synth_datasets import report, verify, withdraw
 from pipeline.commands.synth_generate import generate
+from pipeline.commands.synth_listing import list_datasets, requests, show
 from pipeline.commands.synth_train import train
 
 

@@ -15,6 +15,7 @@ from pipeline.bundles import ID_LENGTH, canonical
 from pipeline.catalogue.entries import GeneratorEntry
 from pipeline.clock import Clock
 from pipeline.errors import ConfigError
+from pipeline.synthesis.datasets import BeforePublishing
 from pipeline.synthesis.generator_store import GeneratorBundle, GeneratorStore
 from pipeline.synthesis.manifest import library_versions
 from pipeline.synthesis.models import new_generator
@@ -66,8 +67,12 @@ def synth_train(
     catalogue: GeneratorCatalogue,
     clock: Clock,
     report: Report = lambda fraction, text: None,
+    before_publishing: BeforePublishing | None = None,
 ) -> SynthTrained:
-    """One training. Raises ConfigError for an unknown model and for rows that cannot be learned from."""
+    """One training; `before_publishing` is called before the generator is named in the catalogue.
+
+    Raises ConfigError for an unknown model and for rows that cannot be learned from.
+    """
     generator = new_generator(
         options.model,
         source.table.schema,
@@ -92,6 +97,8 @@ def synth_train(
         created_ms=clock.now_ms(),
         facts=_facts(options, fitted, parts, quality),
     )
+    if before_publishing is not None:
+        before_publishing()
     catalogue.add_generator(
         GeneratorEntry(
             generator_id=bundle.generator_id,
