@@ -69,13 +69,41 @@ def fit_stream(
     The model of entities is fitted first and has no checkpoint: a resumed fit repeats it.
     """
     begun, cpu = time.monotonic(), time.process_time()
-    settings, seed, label = task.settings, task.seed, task.label
-    whole, notes = _limited(histories, settings, seed, key=task.key)
-    columns = columns_of(whole, task.schema, key=task.key, time=task.time, label=label, seed=seed)
-    own = columns.learned_own(whole)
-    learned = replace(whole, table=columns.learned_events(whole))
-    layout = layout_of(learned, own, label=label, settings=settings)
-    pieces = pieces_of(learned, settings.longest_piece)
+    whole, notes = _limited(histories, task.settings, task.seed, key=task.key)
+    found = _tables(whole, task)
+    layout, share = found.layout, task.settings.entity_share
+    models = task.new_models[0](), task.new_models[1](len(known_columns(layout)), layout.returning)
+    own_label = own_column(task.label) if task.label is not None and task.label in layout.own else None
+    first = models[0].fit(found.entities, label=own_label, progress=_part(progress, 0.0, share))
+    second = models[1].fit(
+        event_table(found.pieces, layout, found.entities, found.references),
+        label=task.label if task.label in layout.events else None,
+        progress=_part(progress, share, 1.0 - share),
+        checkpoint=checkpoint,
+    )
+    fitted = _fitted(whole, found, task, models)
+    seconds = (time.monotonic() - begun, time.process_time() - cpu)
+    return fitted, _report(fitted, len(whole.key_N), (first, second), seconds, notes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tables:
+    """What is learned from."""
+
+    columns: Columns
+    learned: Histories
+    """Histories of learned columns."""
+    layout: StreamLayout
+    pieces: Pieces
+    references: Mapping[str, References]
+    entities: pa.Table
+
+
+def _tables(whole: Histories, task: Task) -> _Tables:
+    columns = columns_of(whole, task.schema, key=task.key, time=task.time, label=task.label, seed=task.seed)
+    own, learned = columns.learned_own(whole), replace(whole, table=columns.learned_events(whole))
+    layout = layout_of(learned, own, label=task.label, settings=task.settings)
+    pieces = pieces_of(learned, task.settings.longest_piece)
     references = {name: _references(pieces, name) for name in layout.ranked}
     distinct = {
         name: means(r.distinct_S.astype(np.float64), pieces.key_S, whole.keys) for name, r in references.items()
@@ -85,31 +113,26 @@ def fit_stream(
         for name, r in references.items()
     }
     entities = entity_table(learned, layout, own, distinct, again)
-    models = task.new_models[0](), task.new_models[1](len(known_columns(layout)), layout.returning)
-    share = settings.entity_share
-    own_label = own_column(label) if label in layout.own and label is not None else None
-    first = models[0].fit(entities, label=own_label, progress=_part(progress, 0.0, share))
-    second = models[1].fit(
-        event_table(pieces, layout, entities, references),
-        label=label if label in layout.events else None,
-        progress=_part(progress, share, 1.0 - share),
-        checkpoint=checkpoint,
+    return _Tables(
+        columns=columns, learned=learned, layout=layout, pieces=pieces, references=references, entities=entities
     )
-    fitted = FittedStream(
-        columns=columns,
+
+
+def _fitted(whole: Histories, found: _Tables, task: Task, models: tuple[Generator, Generator]) -> FittedStream:
+    layout, table, settings = found.layout, found.learned.table, task.settings
+    return FittedStream(
+        columns=found.columns,
         layout=layout,
         entity_model=models[0],
         event_model=models[1],
-        keys=_keys(whole, task.key, seed),
-        pools={name: _pool(learned, name, settings, seed) for name in layout.references},
-        levels={name: _levels(learned, name) for name in layout.ranked},
-        ranges={name: _range(values_of(learned.table[name], level)) for name, level in layout.levels},
-        curve_CQ=curves_of(whole, settings.longest_piece, seed=seed),
+        keys=_keys(whole, task.key, task.seed),
+        pools={name: _pool(found.learned, name, settings, task.seed) for name in layout.references},
+        levels={name: _levels(found.learned, name) for name in layout.ranked},
+        ranges={name: _range(values_of(table[name], level)) for name, level in layout.levels},
+        curve_CQ=curves_of(whole, settings.longest_piece, seed=task.seed),
         longest_piece=settings.longest_piece,
         events_a_key=float(whole.count_K.mean()),
     )
-    seconds = (time.monotonic() - begun, time.process_time() - cpu)
-    return fitted, _report(fitted, len(whole.key_N), (first, second), seconds, notes)
 
 
 def _limited(histories: Histories, settings: StreamSettings, seed: int, *, key: str) -> tuple[Histories, list[str]]:
