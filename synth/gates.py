@@ -38,8 +38,8 @@ class Thresholds:
     """The upper end of the interval of either excess: too few rows to rule this out fail."""
     most_membership_auc: float = 0.55
     most_membership_auc_possible: float = 0.65
-    most_rare_levels_again: float = 0.0
-    """Share of the levels too rare to be handed out that came out again."""
+    most_rare_levels_excess: float = 0.0
+    """Share of the levels too rare to be handed out that came out again, less that of held-out rows."""
     most_rare_numbers_excess: float = 0.05
     most_replaced_again: float = 0.01
     """Share of the values of an identifying column that are training values."""
@@ -161,9 +161,9 @@ def _below(score: Score, loss: float) -> float:
 
 
 def _along(score: Score, share: float) -> float:
-    """A share of the way from floor to ceiling, less what the score itself is not known by: on few rows a classifier
-    tells neither apart, and the two are close or crossed."""
-    floor, width = min(score.floor, score.ceiling), score.high - score.low
+    """A share of the way from floor to ceiling, less what the score itself is not known by. Where independent columns are
+    hard to tell from real ones (few rows, columns that go together little) the way starts at half the ceiling."""
+    floor, width = min(score.floor, score.ceiling / 2), score.high - score.low
     return floor + share * (score.ceiling - floor) - (width if math.isfinite(width) else 0.0)
 
 
@@ -181,14 +181,16 @@ def _privacy_gates(privacy: Privacy | None, limits: Thresholds) -> tuple[Gate, .
         return (_unknown("privacy", "privacy was not measured"),)
     rare = privacy.rare_values
     numbers = rare.numbers_again - rare.numbers_held_out
-    levels = "rare levels handed out again" + (f" ({', '.join(rare.columns)})" if rare.columns else "")
+    where = f" ({', '.join(rare.columns)})" if rare.columns else ""
+    levels = f"rare levels handed out again, above real rows{where}"
+    again = rare.levels_again - rare.levels_held_out
     replaced = f"values of {rare.replaced_column or 'replaced columns'} that are training values"
     near, exact = limits.most_near_copy_excess, limits.most_exact_copy_excess
     return (
         _copies("near_copies", "near copies of training rows", privacy.near_copies, near, limits),
         _copies("exact_copies", "exact copies of training rows", privacy.exact_copies, exact, limits),
         _membership(privacy, limits),
-        _at_most("rare_levels_again", levels, rare.levels_again, limits.most_rare_levels_again),
+        _at_most("rare_levels_again", levels, again, limits.most_rare_levels_excess),
         _at_most("rare_numbers_again", "rare exact numbers above real rows", numbers, limits.most_rare_numbers_excess),
         _at_most("replaced_again", replaced, rare.replaced_again, limits.most_replaced_again),
     )
@@ -212,16 +214,18 @@ def _copies(name: str, title: str, share: CopyShare, limit: float, limits: Thres
 def _membership(privacy: Privacy, limits: Thresholds) -> Gate:
     found = privacy.membership
     name, title = "membership", "telling training rows from others by the synthetic rows"
-    if any(math.isnan(value) for value in (found.auc, found.low, found.high)):
+    if any(math.isnan(value) for value in (found.auc, found.low, found.high, found.floor)):
         return _unknown(name, f"{title}: not measured, too few held-out rows")
-    shown = f"{title}: AUC {found.auc:.3f} ({found.low:.3f} to {found.high:.3f}; 0.5 is a guess)"
-    if found.auc > limits.most_membership_auc and found.low > 0.5:
-        reason, passed = f"{shown}, above {limits.most_membership_auc:.3f}", False
-    elif found.high > limits.most_membership_auc_possible:
-        reason, passed = f"{shown}; too few rows to rule out {limits.most_membership_auc_possible:.3f}", False
+    known = f"{found.low:.3f} to {found.high:.3f}; independent columns {found.floor:.3f}, a guess 0.5"
+    shown, values_alone = f"{title}: AUC {found.auc:.3f} ({known})", max(0.0, found.floor - 0.5)
+    limit, possible = limits.most_membership_auc + values_alone, limits.most_membership_auc_possible + values_alone
+    if found.auc > limit and found.low > 0.5 + values_alone:
+        reason, passed = f"{shown}, above {limit:.3f}", False
+    elif found.high > possible:
+        reason, passed = f"{shown}; too few rows to rule out {possible:.3f}", False
     else:
         reason, passed = shown, True
-    return Gate(name=name, figure=found.auc, limit=limits.most_membership_auc, passed=passed, reason=reason)
+    return Gate(name=name, figure=found.auc, limit=limit, passed=passed, reason=reason)
 
 
 def _at_most(name: str, title: str, figure: float, limit: float) -> Gate:

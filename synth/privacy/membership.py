@@ -39,6 +39,9 @@ class Membership:
     """0.5 is a guess; NaN with fewer than 20 held-out rows."""
     low: float
     high: float
+    floor: float
+    """The same attack on training rows with every column shuffled by itself: what the values alone betray (where keys
+    were held out, say, and a key has shops of its own), without any row being remembered."""
     candidates: int
     """Rows guessed at, half of them training rows."""
 
@@ -49,8 +52,9 @@ class Membership:
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> "Membership":
         """What `document` wrote."""
-        auc, low, high = (NOT_KNOWN if document[k] is None else float(document[k]) for k in ("auc", "low", "high"))
-        return cls(auc=auc, low=low, high=high, candidates=document["candidates"])
+        figures = ("auc", "low", "high", "floor")
+        known = {k: NOT_KNOWN if document[k] is None else float(document[k]) for k in figures}
+        return cls(**known, candidates=document["candidates"])
 
 
 def membership(real_train: pa.Table, held_out: pa.Table, synthetic: pa.Table, *, seed: int = 0) -> Membership:
@@ -62,16 +66,22 @@ def membership_of(train: Frame, held_out: Frame, synthetic: Frame, *, seed: int 
     """As `membership`, of frames encoded together."""
     count = min(held_out.rows // 2, train.rows, MOST_CANDIDATES)
     if count < _LEAST:
-        return Membership(auc=NOT_KNOWN, low=NOT_KNOWN, high=NOT_KNOWN, candidates=0)
+        return Membership(auc=NOT_KNOWN, low=NOT_KNOWN, high=NOT_KNOWN, floor=NOT_KNOWN, candidates=0)
     outside = held_out.shuffled(seed)
     strangers = outside.take(np.arange(count))
     reference = outside.take(np.arange(count, outside.rows)).at_most(MOST_ROWS, seed)
-    space = Space.of(train)
-    guesses = [
-        np.log(nearest(space, rows, reference) + _SOFTENING)
-        - np.log(nearest(space, rows, synthetic.at_most(MOST_ROWS, seed)) + _SOFTENING)
-        for rows in (train.at_most(count, seed), strangers)
-    ]
-    area, error = area_with_error(np.concatenate(guesses), np.repeat([True, False], count))
+    space, asked = Space.of(train), (train.at_most(count, seed), strangers)
+    real = [np.log(nearest(space, rows, reference) + _SOFTENING) for rows in asked]
+    rows = min(synthetic.rows, train.rows, MOST_ROWS)
+    made = [synthetic.at_most(MOST_ROWS, seed), train.at_most(rows, seed + 1).apart(seed)]
+    (area, error), (floor, _) = (
+        area_with_error(
+            np.concatenate(
+                [r - np.log(nearest(space, rows, m) + _SOFTENING) for r, rows in zip(real, asked, strict=True)]
+            ),
+            np.repeat([True, False], count),
+        )
+        for m in made
+    )
     score = around(area, error)
-    return Membership(auc=area, low=score.low, high=score.high, candidates=2 * count)
+    return Membership(auc=area, low=score.low, high=score.high, floor=floor, candidates=2 * count)

@@ -68,7 +68,10 @@ def rare_values(
 
 
 def rare_values_of(encoded: tuple[Frame, ...], *, label: str | None, replaced: tuple[float, str | None]) -> RareValues:
-    """As `rare_values`, of train, held-out and synthetic rows encoded together."""
+    """As `rare_values`, of train, held-out and synthetic rows encoded together; as many synthetic rows as held-out ones
+    are looked at, since more rows have more levels by chance."""
+    train, held_out, synthetic = encoded
+    encoded = train, held_out, synthetic.at_most(held_out.rows, 0)
     places = [i for i, c in enumerate(encoded[0].columns) if c.name != label and c.kind is not Kind.BOOLEAN]
     columns = [[frame.columns[place] for frame in encoded] for place in places]
     levels = {three[0].name: _levels(*three) for three in columns if not three[0].ordered}

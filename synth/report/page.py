@@ -118,9 +118,10 @@ def _privacy(privacy: Document | None) -> str:
          percent_text(rare["numbers_held_out"]), ""),
         ("values of replaced columns that are training values", percent_text(rare["replaced_again"]), NOT_KNOWN, ""),
     ]  # fmt: skip
+    interval, floor = interval_text(member["low"], member["high"]), figure_text(member["floor"])
     attack = (
         f"Membership inference: a training row is told from another row with an AUC of {figure_text(member['auc'])} "
-        f"({interval_text(member['low'], member['high'])}; 0.5 is a guess), on {member['candidates']:,} rows."
+        f"({interval}; by independent columns {floor}; 0.5 is a guess), on {member['candidates']:,} rows."
     )
     headers = ("what", "synthetic rows", "held-out real rows", "95% interval of the excess")
     notes = "".join(f"<p>{text(note)}.</p>" for note in privacy["notes"])

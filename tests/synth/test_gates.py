@@ -38,7 +38,7 @@ COPIES = CopyShare(synthetic=0.021, held_out=0.02, excess_low=-0.003, excess_hig
 PRIVATE = Privacy(
     near_copies=COPIES,
     exact_copies=CopyShare(synthetic=0.0, held_out=0.0, excess_low=0.0, excess_high=0.0),
-    membership=Membership(auc=0.505, low=0.49, high=0.52, candidates=6000),
+    membership=Membership(auc=0.505, low=0.49, high=0.52, floor=0.5, candidates=6000),
     rare_values=RareValues(
         levels=3,
         levels_again=0.0,
@@ -117,13 +117,21 @@ def test_rows_that_miss_a_condition_fail() -> None:
         ({"near_copies": replace(COPIES, excess_low=-0.06, excess_high=0.08)}, "near_copies", "too few rows"),
         ({"exact_copies": replace(COPIES, synthetic=1.0, excess_low=0.9, excess_high=1.0)}, "exact_copies", "100.00%"),
         ({"near_copies": replace(COPIES, synthetic=NAN)}, "near_copies", "not measured"),
-        ({"membership": Membership(auc=0.62, low=0.6, high=0.64, candidates=99)}, "membership", "AUC 0.620"),
-        ({"membership": Membership(auc=0.52, low=0.3, high=0.7, candidates=20)}, "membership", "too few rows"),
-        ({"membership": Membership(auc=NAN, low=NAN, high=NAN, candidates=0)}, "membership", "too few held-out"),
+        ({"membership": Membership(auc=0.62, low=0.6, high=0.64, floor=0.5, candidates=99)}, "membership", "AUC 0.620"),
+        (
+            {"membership": Membership(auc=0.52, low=0.3, high=0.7, floor=0.5, candidates=20)},
+            "membership",
+            "too few rows",
+        ),
+        (
+            {"membership": Membership(auc=NAN, low=NAN, high=NAN, floor=NAN, candidates=0)},
+            "membership",
+            "too few held-out",
+        ),
         (
             {"rare_values": replace(PRIVATE.rare_values, levels_again=0.4, columns=("city",))},
             "rare_levels_again",
-            "(city): 40.00%",
+            "(city): 10.00%",
         ),
         ({"rare_values": replace(PRIVATE.rare_values, numbers_again=0.9)}, "rare_numbers_again", "60.00%"),
         (
@@ -137,6 +145,14 @@ def test_each_leak_fails_with_its_reason(changes: dict[str, object], name: str, 
     verdict = decide(GOOD, replace(PRIVATE, **changes))  # type: ignore[arg-type]
     assert _failed(verdict) == {name}
     assert words in verdict.reasons[0]
+
+
+def test_what_values_alone_betray_is_not_held_against_the_rows() -> None:
+    found = Membership(auc=0.6, low=0.58, high=0.62, floor=0.57, candidates=6000)
+    assert decide(GOOD, replace(PRIVATE, membership=found)).passed
+    assert not decide(GOOD, replace(PRIVATE, membership=replace(found, floor=0.5))).passed
+    common = replace(PRIVATE.rare_values, levels_again=0.25, columns=("city",))
+    assert decide(GOOD, replace(PRIVATE, rare_values=common)).passed, "held-out rows have more of the levels"
 
 
 def test_an_excess_within_chance_passes() -> None:
