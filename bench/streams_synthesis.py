@@ -55,7 +55,9 @@ def _measured(
 ) -> tuple[SequenceFidelity, dict[str, str]]:
     """The measures of as many events as the set has, and what they cost."""
     budget = QUICK_SECONDS if quick else BUDGET_SECONDS
-    stream = StreamGenerator(seed=0, time_budget_seconds=budget, key=one.key, time=one.time, row_model=model)
+    stream = StreamGenerator(
+        seed=0, time_budget_seconds=budget, key=one.key, time=one.time, row_model=model, event_model=model
+    )
     report = stream.fit(one.table, label=one.label)
     begun = time.process_time()
     made = stream.sample(one.table.num_rows, seed=1)

@@ -207,6 +207,7 @@ def _report(
     columns, layout = fitted.columns, fitted.layout
     if columns.own:
         notes.append(f"belong to the whole key: {', '.join(columns.own)}")
+    notes.append(f"entities are drawn by {fitted.entity_model.name}, their events by {fitted.event_model.name}")
     if layout.references:
         notes.append(f"learned by when the key used them last, not by name: {', '.join(layout.references)}")
     for preparation in (columns.own_preparation, columns.event_preparation):

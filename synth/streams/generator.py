@@ -45,7 +45,12 @@ MOST_AT_ONCE = 65_536
 
 
 class StreamGenerator(Generator):
-    """Learns a keyed stream and makes streams like it, of new keys."""
+    """Learns a keyed stream and makes streams like it, of new keys.
+
+    `row_model` learns the entities. Events are the autoregressive model's unless `event_model` says otherwise: each is
+    drawn given some twenty columns, which a latent model meets only by trying, and an adversarial one hardly at all.
+    `model_settings` are passed on to autoregressive models.
+    """
 
     name: ClassVar[str] = "stream"
     version: ClassVar[int] = 1
@@ -59,12 +64,14 @@ class StreamGenerator(Generator):
         key: str | None = None,
         time: str | None = None,
         row_model: type[TokenGenerator] | None = None,
+        event_model: type[TokenGenerator] | None = None,
         model_settings: Mapping[str, Any] | None = None,
         settings: StreamSettings | None = None,
     ) -> None:
         super().__init__(seed=seed, time_budget_seconds=time_budget_seconds, device=device)
         self.key, self.time = key, time
-        self.row_model, self.model_settings = row_model, dict(model_settings or {})
+        self.row_model, self.event_model = row_model or AutoregressiveGenerator, event_model
+        self.model_settings = dict(model_settings or {})
         self.settings = settings or StreamSettings()
         self._fitted: FittedStream | None = None
 
@@ -158,26 +165,20 @@ class StreamGenerator(Generator):
         return cls.row_model_named(name).from_state(tensors, document, device=device)
 
     def _entity_model(self) -> Generator:
-        return self._new_model(self.row_model or AutoregressiveGenerator, self.settings.entity_share)
+        settings = self.model_settings if issubclass(self.row_model, AutoregressiveGenerator) else {}
+        return self._new_model(self.row_model, self.settings.entity_share, **settings)
 
     def _event_model(self, given: int, returning: Sequence[str]) -> Generator:
         share = 1.0 - self.settings.entity_share
-        if self.row_model not in (None, AutoregressiveGenerator):
-            return self._new_model(self.row_model, share)
-        return self._new_model(
-            GivenFirstGenerator, share, given_columns=given, returning={name: rank_column(name) for name in returning}
-        )
+        if self.event_model is not None:
+            return self._new_model(self.event_model, share)
+        ranks = {name: rank_column(name) for name in returning}
+        settings = {**self.model_settings, "given_columns": given, "returning": ranks}
+        return self._new_model(GivenFirstGenerator, share, **settings)
 
     def _new_model(self, model: type[TokenGenerator], share: float, **settings: Any) -> Generator:
         budget = self.time_budget_seconds * share
-        return model(
-            seed=self.seed,
-            time_budget_seconds=budget,
-            device=self.device,
-            prepare=False,
-            **self.model_settings,
-            **settings,
-        )
+        return model(seed=self.seed, time_budget_seconds=budget, device=self.device, prepare=False, **settings)
 
     def _whole(self) -> FittedStream:
         if self._fitted is None:

@@ -63,7 +63,7 @@ class ResampledStream(StreamGenerator):
     """A stream over that row model."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**{"row_model": ResamplingGenerator, **settings})
+        super().__init__(**{"row_model": ResamplingGenerator, "event_model": ResamplingGenerator, **settings})
 
     @classmethod
     def row_model_named(cls, name: str) -> type[TokenGenerator]:

@@ -32,7 +32,7 @@ def stream(source: pa.Table) -> ResampledStream:
 @pytest.fixture(scope="module")
 def learned(source: pa.Table) -> pa.Table:
     """What small ones of the default models make of it; they stop by themselves long before the time is up."""
-    config = Config(width=32, hidden=32, most_steps=250)
+    config = Config(width=24, hidden=24, batch_rows=128, most_steps=200)
     stream = StreamGenerator(seed=1, time_budget_seconds=600, model_settings={"config": config})
     stream.fit(source, label="bad")
     return stream.sample(1_500, seed=7)
@@ -175,7 +175,7 @@ def test_keys_with_one_event_each_are_learned() -> None:
 
 
 def test_columns_drawn_each_by_itself_still_make_a_stream(source: pa.Table) -> None:
-    stream = StreamGenerator(row_model=IndependentGenerator)
+    stream = StreamGenerator(row_model=IndependentGenerator, event_model=IndependentGenerator)
     stream.fit(source)
     made = stream.sample(300, seed=0)
     assert made.num_rows == 300

@@ -1,11 +1,13 @@
 """The default models of a stream: names that come again are taken, not guessed; a killed fit goes on."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+import synth.streams.row_model
 import synth.training
 from detectors.base import Tensors
 from detectors.columns import Kind, make_field
@@ -79,8 +81,9 @@ class KilledError(Exception):
 
 def test_a_fit_that_was_killed_and_resumed_ends_where_it_would_have(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(synth.training, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(synth.streams.row_model, "Schedule", partial(synth.training.Schedule, check_every=15))
     table = payments(12)
-    config = Config(width=16, hidden=16, most_steps=220)
+    config = Config(width=16, hidden=16, most_steps=50)
 
     def stream() -> StreamGenerator:
         return StreamGenerator(seed=2, time_budget_seconds=600, model_settings={"config": config})
