@@ -65,8 +65,14 @@ class AutoregressiveModel(nn.Module):
 
 
 def natural_order(tokens: Sequence[Token]) -> list[int]:
-    """Few classes first: early columns then repeat over many rows. A column's second token follows its first."""
-    return sorted(range(len(tokens)), key=lambda t: (tokens[t].classes * max(1, tokens[t].width), tokens[t].column, t))
+    """Few classes first: early columns then repeat over many rows. A column's second token follows its first, and the
+    label comes last: what a classifier learns of synthetic rows is then learned directly."""
+
+    def place(t: int) -> tuple[bool, int, int, int]:
+        token = tokens[t]
+        return token.label, token.classes * max(1, token.width), token.column, t
+
+    return sorted(range(len(tokens)), key=place)
 
 
 def random_order(tokens: Sequence[Token], generator: np.random.Generator) -> list[int]:

@@ -52,13 +52,15 @@ class Token:
     position_K: FloatArray | None
     own_K: npt.NDArray[np.bool_]
     """Classes that no neighbour says anything about: names, single values, "missing"."""
+    label: bool = False
+    """Of the column that classifiers will be asked for: drawn last, in the light of all others."""
 
 
 class TokenCodec:
     """The fitted tokens of a table of numeric, categorical and boolean columns."""
 
-    def __init__(self, columns: Sequence[ColumnCodec], *, rows: int) -> None:
-        self.columns, self.rows = tuple(columns), rows
+    def __init__(self, columns: Sequence[ColumnCodec], *, rows: int, label: str | None = None) -> None:
+        self.columns, self.rows, self.label = tuple(columns), rows, label
 
     @classmethod
     def fit(cls, table: pa.Table, settings: CodecSettings, *, label: str | None = None) -> "TokenCodec":
@@ -82,7 +84,7 @@ class TokenCodec:
             else:
                 keep_all = field.name == label
                 columns.append(LevelsCodec.fit(field.name, values, least_rows=settings.least_rows, keep_all=keep_all))
-        return cls(columns, rows=table.num_rows)
+        return cls(columns, rows=table.num_rows, label=label)
 
     @cached_property
     def tokens(self) -> tuple[Token, ...]:
@@ -90,8 +92,8 @@ class TokenCodec:
         found: list[Token] = []
         for at, column in enumerate(self.columns):
             if column.classes <= MOST_CLASSES:
-                own = column.own_K
-                found.append(Token(at, column.classes, 1, False, column.counts_K, column.position_K, own))
+                own, label = column.own_K, column.column == self.label
+                found.append(Token(at, column.classes, 1, False, column.counts_K, column.position_K, own, label))
                 continue
             width = int(np.ceil(np.sqrt(column.classes)))
             firsts = -(-column.classes // width)
@@ -151,6 +153,7 @@ class TokenCodec:
         """Everything the codec is, as JSON."""
         return {
             "rows": self.rows,
+            "label": self.label,
             "columns": [{"column": c.column, "way": c.way, **c.document()} for c in self.columns],
         }
 
@@ -163,4 +166,4 @@ class TokenCodec:
             own = dict(entry)
             name, way = own.pop("column"), own.pop("way")
             columns.append(ways[way].from_document(name, own))
-        return cls(columns, rows=document["rows"])
+        return cls(columns, rows=document["rows"], label=document["label"])

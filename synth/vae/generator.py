@@ -22,7 +22,7 @@ from synth.codec import TokenCodec
 from synth.codec.column import FloatArray
 from synth.errors import ImpossibleConditionsError
 from synth.parameters import load_parameters, parameters_of
-from synth.picking import pick_all
+from synth.picking import pick, pick_all
 from synth.token_generator import TokenArray, TokenGenerator
 from synth.training import Run, Schedule, train
 from synth.vae.model import TokenVae
@@ -131,6 +131,8 @@ class VaeGenerator(TokenGenerator):
         for start in range(0, rows, BLOCK_ROWS):
             block = slice(start, min(start + BLOCK_ROWS, rows))
             self._draw_block(z_NZ[block], tokens_NT[block], generator, weights)
+            if self._label_is_free(weights, wanted.given):
+                self._draw_label(z_NZ[block], tokens_NT[block], generator)
         for t, classes_N in wanted.given.items():
             tokens_NT[:, t] = classes_N
         return tokens_NT
@@ -149,6 +151,22 @@ class VaeGenerator(TokenGenerator):
             else:
                 weight_BE[:, own] *= allowed
         pick_all(weight_BE, starts_T, draw_BT, out_BT)
+
+    def _label_is_free(self, weights: dict[int, FloatArray], given: dict[int, TokenArray]) -> bool:
+        model = self._laid_out()[0]
+        return model.label_head is not None and model.label not in weights and model.label not in given
+
+    @torch.no_grad()
+    def _draw_label(self, z_BZ: Float32Array, out_BT: TokenArray, generator: np.random.Generator) -> None:
+        """The label once more, in the light of the other columns."""
+        model = self._laid_out()[0]
+        assert model.label_head is not None  # noqa: S101 asked by the caller
+        at_BT = torch.from_numpy(out_BT).long().to(self.device) + model.get_buffer("starts_T")
+        logits_BK = model.label_head(torch.from_numpy(z_BZ).to(self.device), at_BT)
+        drawn_B = np.zeros(len(z_BZ), dtype=np.int32)
+        chance_BK = logits_BK.softmax(dim=1).cpu().numpy()
+        pick(chance_BK, np.arange(len(z_BZ)), generator.random(len(z_BZ), dtype=np.float32), drawn_B)
+        out_BT[:, model.label] = drawn_B
 
     @torch.no_grad()
     def _weights(self, z_BZ: Float32Array) -> npt.NDArray[np.float32]:

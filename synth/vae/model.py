@@ -4,6 +4,10 @@ A level is a class, a truth one of two, a number one of its ranges or single val
 Departures: the KL term weighs `beta` (Higgins et al. 2017), and rows are drawn from a prior fitted to where the
 training rows lie in the latent space (`prior.py`) instead of N(0, 1).
 
+The label has a second likelihood besides, in the light of z and of all other columns: a classifier trained on synthetic
+rows learns p(label | columns), and the latent space alone blurs it. Both are trained; the second decides what is drawn
+wherever nothing is asked of the label.
+
 Shape legend: B rows, T tokens, E classes of all tokens, K classes of one, D width, Z latent dimensions.
 """
 
@@ -18,6 +22,8 @@ from detectors.elbo import kl_to_standard_normal, reparametrised
 from synth.codec.table import Token
 from synth.token_loss import log_frequencies, token_nats
 from synth.token_table import TokenTable
+
+LABEL_WIDTH = 96
 
 
 class Block(nn.Module):
@@ -34,6 +40,27 @@ class Block(nn.Module):
         """(B, D)."""
         a_BH = torch.addmm(self.in_bias_H, functional.layer_norm(x_BD, x_BD.shape[1:]), self.in_DH).relu_()
         return x_BD + torch.addmm(self.out_bias_D, a_BH, self.out_HD)
+
+
+class LabelHead(nn.Module):
+    """p(label | z, all other tokens)."""
+
+    def __init__(self, tokens: Sequence[Token], label: int, *, latent: int, generator: torch.Generator) -> None:
+        super().__init__()
+        g = generator
+        self.others = [t for t in range(len(tokens)) if t != label]
+        self.embeddings = TokenTable(tokens, LABEL_WIDTH, scale=1.0 / math.sqrt(len(tokens)), generator=g)
+        self.latent_ZH = nn.Parameter(torch.randn(latent, LABEL_WIDTH, generator=g) * 0.3 / math.sqrt(latent))
+        self.bias_H = nn.Parameter(torch.zeros(LABEL_WIDTH))
+        self.block = Block(LABEL_WIDTH, LABEL_WIDTH, generator=g)
+        self.out_HK = nn.Parameter(torch.randn(LABEL_WIDTH, tokens[label].classes, generator=g) * 0.02)
+        self.out_bias_K = nn.Parameter(log_frequencies(tokens[label]))
+
+    def forward(self, z_BZ: Tensor, at_BT: Tensor) -> Tensor:
+        """Logits (B, K), from the rows' classes counted over all tokens."""
+        h_BH = functional.embedding_bag(at_BT[:, self.others], self.embeddings(), mode="sum")
+        h_BH = self.block(h_BH + torch.addmm(self.bias_H, z_BZ, self.latent_ZH))
+        return torch.addmm(self.out_bias_K, functional.layer_norm(h_BH, h_BH.shape[1:]), self.out_HK)
 
 
 class TokenVae(nn.Module):
@@ -56,6 +83,9 @@ class TokenVae(nn.Module):
         self.decoder = nn.ModuleList(Block(width, width, generator=g) for _ in range(decoder_blocks))
         self.heads = TokenTable(tokens, width, scale=0.02, generator=g)
         self.bias_E = nn.Parameter(torch.cat([log_frequencies(token) for token in tokens]))
+        self.label = next((t for t, token in enumerate(tokens) if token.label), None)
+        lone = self.label is None or len(tokens) == 1
+        self.label_head = None if lone else LabelHead(tokens, self.label or 0, latent=latent, generator=g)
 
     def encode(self, tokens_BT: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of q(z | row), each (B, Z)."""
@@ -76,8 +106,13 @@ class TokenVae(nn.Module):
         return functional.layer_norm(x_BD, x_BD.shape[1:])
 
     def losses(self, tokens_BT: Tensor, noise: torch.Generator, beta: float) -> Tensor:
-        """Negative ELBO of each row with one draw of z and the KL term weighing `beta`, (B,)."""
+        """Negative ELBO of each row with one draw of z and the KL term weighing `beta`, (B,); a label counts twice."""
         mean_BZ, logvar_BZ = self.encode(tokens_BT)
-        logits_BE = torch.addmm(self.bias_E, self.hidden(reparametrised(mean_BZ, logvar_BZ, noise)), self.heads().t())
+        z_BZ = reparametrised(mean_BZ, logvar_BZ, noise)
+        logits_BE = torch.addmm(self.bias_E, self.hidden(z_BZ), self.heads().t())
         kl_B = kl_to_standard_normal(mean_BZ, logvar_BZ).sum(dim=1)
-        return token_nats(logits_BE, tokens_BT, self.sizes).sum(dim=1) + beta * kl_B
+        nats_B = token_nats(logits_BE, tokens_BT, self.sizes).sum(dim=1) + beta * kl_B
+        if self.label_head is not None:
+            logits_BK = self.label_head(z_BZ, tokens_BT + self.get_buffer("starts_T"))
+            nats_B = nats_B + functional.cross_entropy(logits_BK, tokens_BT[:, self.label], reduction="none")
+        return nats_B
