@@ -161,8 +161,8 @@ def _below(score: Score, loss: float) -> float:
 
 
 def _along(score: Score, share: float) -> float:
-    """A share of the way from floor to ceiling, less what the score itself is not known by. Where independent columns are
-    hard to tell from real ones (few rows, columns that go together little) the way starts at half the ceiling."""
+    """A share of the way from floor to ceiling, less what the score itself is not known by. Where independent columns
+    are hard to tell from real ones (few rows, columns that go together little) the way starts at half the ceiling."""
     floor, width = min(score.floor, score.ceiling / 2), score.high - score.low
     return floor + share * (score.ceiling - floor) - (width if math.isfinite(width) else 0.0)
 
