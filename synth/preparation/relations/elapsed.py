@@ -68,7 +68,7 @@ class Elapsed:
 
 def find_elapsed(graph: Graph) -> None:
     """Accept every number that is the time between two moments in all rows."""
-    names = [name for name in graph.free(graph.quantities) if graph.codes(name)[1] >= _LEAST_VALUES]
+    names = [name for name in graph.free(graph.measurable) if graph.codes(name)[1] >= _LEAST_VALUES]
     for start, end in permutations(graph.moments, 2):
         for column in graph.free(names):
             rule = next((rule for rule in _rules(graph, column, start, end) if _holds(graph, rule)), None)

@@ -62,7 +62,7 @@ def find_products(graph: Graph) -> None:
 
 
 def _usable(graph: Graph) -> list[str]:
-    names = [name for name in graph.free(graph.quantities) if graph.codes(name)[1] >= 3]
+    names = [name for name in graph.free(graph.measurable) if graph.codes(name)[1] >= 3]
     return names[: graph.settings.most_numbers]
 
 

@@ -14,7 +14,7 @@ from detectors.columns import Kind
 from synth.preparation.frame import FloatArray, Frame, IntArray, Rule
 from synth.preparation.kinds import learned_kind
 from synth.preparation.plain import is_moment, value_type
-from synth.preparation.relations.grid import Grid, grid_of
+from synth.preparation.relations.grid import EXACT, Grid, grid_of
 from synth.preparation.settings import PreparationSettings
 
 SEED = 0x5EED
@@ -45,6 +45,18 @@ class Graph:
         return tuple(
             name for name, f in self.fields.items() if name not in self.moments and learned_kind(f) is Kind.NUMERIC
         )
+
+    @cached_property
+    def measurable(self) -> tuple[str, ...]:
+        """Quantities that doubles hold exactly: all but columns with whole numbers beyond 2⁵³."""
+        return tuple(name for name in self.quantities if not self._beyond(name))
+
+    def _beyond(self, name: str) -> bool:
+        array = self.frame[name]
+        if array.type != pa.int64():
+            return False
+        low, high = (side.as_py() or 0 for side in pc.min_max(array).values())
+        return bool(max(-low, high) >= EXACT)
 
     @cached_property
     def grids(self) -> dict[str, Grid]:

@@ -40,7 +40,7 @@ def find_steps(graph: Graph) -> None:
     """Accept every column that ranges of a number determine."""
     names = graph.free([name for name in graph.fields if name not in graph.moments])
     columns = [name for name in names if 2 <= graph.codes(name)[1] <= MOST_RANGES]
-    for source in graph.free(graph.quantities):
+    for source in graph.free(graph.measurable):
         if graph.codes(source)[1] < 2 * MOST_RANGES:
             continue
         for column in columns:

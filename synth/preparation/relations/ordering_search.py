@@ -29,7 +29,7 @@ MOST_SPREAD = 0.5
 
 def find_orderings(graph: Graph, taken: set[str]) -> None:
     """Accept for every column the ones that it is never below; learned names are added to `taken`."""
-    numbers = [name for name in graph.free(graph.quantities) if graph.codes(name)[1] >= 3]
+    numbers = [name for name in graph.free(graph.measurable) if graph.codes(name)[1] >= 3]
     _find(graph, {name: graph.grids[name] for name in numbers}, False, taken)
     _find(graph, time_grids(graph), True, taken)
 

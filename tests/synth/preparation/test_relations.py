@@ -211,6 +211,13 @@ def test_entities_seen_rarely_determine_as_far_as_they_are_known() -> None:
     assert not [s for s in set(shop.tolist()) if (shop == s).sum() < 5 and f"'shop {s}'" in written]
 
 
+def test_whole_numbers_that_doubles_do_not_hold_stay_exact() -> None:
+    values = np.random.default_rng(0).integers(2**60, 2**62, 500)
+    table = pa.table({"a": values, "same": values, "more": values + 1, "x": np.arange(500) % 7})
+    prepared = Preparation.fit(table, label=None, seed=1)
+    assert prepared.restored(prepared.learned(table), seed=1).equals(table)
+
+
 def test_the_search_can_be_left_out() -> None:
     table = orders(500)
     prepared = Preparation.fit(table, label="kept", seed=1, settings=PreparationSettings(relations=False))
