@@ -12,7 +12,7 @@ from detectors.errors import DetectorError
 if TYPE_CHECKING:
     from synth.base import Generator
 
-MOST_ROWS = 5_000
+MOST_ROWS, MOST_DRAWN = 5_000, 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +38,9 @@ def held_out_quality(generator: "Generator", held_out: pa.Table, *, seed: int) -
     from synth.fidelity import c2st, column_shapes, pair_trends
 
     rows = min(held_out.num_rows, MOST_ROWS)
-    made = generator.sample(rows, seed=seed)
-    chosen = np.sort(np.random.default_rng(seed).permutation(held_out.num_rows)[:rows])
-    real = held_out.take(pa.array(chosen))
+    # of keyed streams, few rows would be those of a handful of keys
+    made = _some(generator.sample(min(held_out.num_rows, MOST_DRAWN), seed=seed), rows, seed)
+    real = _some(held_out, rows, seed)
     try:
         return HeldOutQuality(
             rows=rows,
@@ -50,3 +50,8 @@ def held_out_quality(generator: "Generator", held_out: pa.Table, *, seed: int) -
         )
     except DetectorError:
         return None
+
+
+def _some(table: pa.Table, rows: int, seed: int) -> pa.Table:
+    """So many of a table's rows, evenly."""
+    return table.take(pa.array(np.sort(np.random.default_rng(seed).permutation(table.num_rows)[:rows])))
