@@ -31,6 +31,9 @@ def generate(
     balance: Annotated[str, typer.Option(help="A column whose levels come equally often.")] = "",
     anomalies: Annotated[str, typer.Option(help="Labelled anomalies to put in: 2%:velocity,spike.")] = "",
     seed: Annotated[int, typer.Option(help="The same request and seed give the same rows.")] = 0,
+    device: Annotated[
+        str, typer.Option(help="cpu, or cuda where there is one; another device makes other rows.")
+    ] = "cpu",
     parent: Annotated[str | None, typer.Option(help="The request that this one follows; kept with it.")] = None,
     licence: Annotated[str | None, typer.Option(help="Address of the licence of the rows, for the manifest.")] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file; eddyline.yaml by default.")] = None,
@@ -47,15 +50,23 @@ def generate(
     from pipeline.commands.context import load
     from pipeline.jobs.synth_generate import NO_LICENCE, GenerateOptions, synth_generate
     from pipeline.synthesis.generator_store import GeneratorStore
+    from pipeline.synthesis.models import check_device
     from pipeline.synthesis.requests import GenerationRequest
 
     wanted = row_count(rows)
+    check_device(device)
     context, console = load(config), Console(stderr=True)
     catalogue = context.catalogue()
     entry = generator_named(catalogue, target)
-    bundle = GeneratorStore(context.settings.models).load(entry.generator_id)
+    bundle = GeneratorStore(context.settings.models).load(entry.generator_id, device=device)
     request = GenerationRequest(
-        generator_id=bundle.generator_id, rows=wanted, seed=seed, where=where, balance=balance, anomalies=anomalies
+        generator_id=bundle.generator_id,
+        rows=wanted,
+        seed=seed,
+        where=where,
+        balance=balance,
+        anomalies=anomalies,
+        device=device,
     )
     with _Showing(console, wanted) as report:
         made = synth_generate(

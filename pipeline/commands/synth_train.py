@@ -54,11 +54,12 @@ def train(
     from pipeline.jobs.synth_train import SynthTrainOptions
     from pipeline.jobs.synth_train import synth_train as run
     from pipeline.synthesis.generator_store import GeneratorStore
-    from pipeline.synthesis.models import check_model
+    from pipeline.synthesis.models import check_device, check_model
     from pipeline.synthesis.source import SourceRequest, read_source
 
     context, console = load(config), Console(stderr=True)
     check_model(model)
+    check_device(device)
     options = SynthTrainOptions(model=model, seed=seed, budget_seconds=span_seconds(budget), device=device)
     spec = _spec(context, target, stream)
     request = SourceRequest(

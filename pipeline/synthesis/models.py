@@ -46,6 +46,16 @@ def check_model(name: str) -> None:
         raise ConfigError(f"--model: {error.args[0]}") from error
 
 
+def check_device(device: str) -> None:
+    """Raise ConfigError for a device that is not here."""
+    if device == "cpu":
+        return
+    import torch
+
+    if device != "cuda" or not torch.cuda.is_available():
+        raise ConfigError(f"--device {device}: there is no such device here: leave the option out for the CPU")
+
+
 def class_named(name: str) -> "type[Generator]":
     """The class whose state a bundle holds. Raises KeyError for one that this version does not have."""
     if name == STREAM:

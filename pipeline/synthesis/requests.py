@@ -25,6 +25,8 @@ class GenerationRequest:
     """A column whose levels come equally often."""
     anomalies: str = ""
     """Labelled anomalies to put in, `2%:velocity,spike`."""
+    device: str = "cpu"
+    """Where rows are made: another device makes others."""
     chunk_rows: int = CHUNK_ROWS
     chunks_a_part: int = CHUNKS_A_PART
 

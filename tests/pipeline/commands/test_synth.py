@@ -116,6 +116,7 @@ def test_a_changed_file_is_found_with_exit_status_1(trained: Run, tmp_path: Path
         (("train", "sales.parquet", "--model", "oracle"), "choose one of autoregressive"),
         (("train", "sales.parquet", "--label", "nope"), "no such column"),
         (("train", "sales.parquet", "--budget", "soon"), "--budget 'soon'"),
+        (("train", "sales.parquet", "--device", "abacus"), "--device abacus"),
         (("train", "sales.parquet", "--from", "2026-01-01"), "a file is taken whole"),
         (("train", "sales.parquet", "--name", "payments"), "payments is a stream"),
         (("train", "payments", "--name", "x"), "--name is for files"),
