@@ -23,7 +23,7 @@ from synth.streams import StreamGenerator
 from synth.token_generator import TokenGenerator
 
 BUDGET_SECONDS, QUICK_SECONDS = 200.0, 20.0
-LEAST_HISTORIES = {"fraud": 0.7, "incidents": 0.3, "connections": 0.1}
+LEAST_HISTORIES = {"fraud": 0.7, "incidents": 0.3, "connections": 0.6}
 """What whole histories must score at least; see docs/decisions/0021-event-streams.md."""
 MODELS: tuple[tuple[str, type[TokenGenerator] | None], ...] = (("stream", None), ("rows apart", IndependentGenerator))
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from detectors.errors import UnusableDataError
 from synth.base import Checkpoint, FitReport, Generator, Progress
 from synth.codec.levels import OTHER
 from synth.streams.entities import entity_table, means, own_column
 from synth.streams.events import References, again_column, event_table, known_columns
-from synth.streams.histories import FloatArray, Histories, codes
+from synth.streams.histories import BoolArray, FloatArray, Histories, codes
 from synth.streams.layout import StreamLayout, layout_of, values_of
 from synth.streams.names import Names
 from synth.streams.pieces import Pieces, curves_of, pieces_of
@@ -25,6 +26,8 @@ from synth.streams.settings import StreamSettings
 from synth.streams.sources import Columns, columns_of
 
 LEAST_KEYS = 2
+LEAST_LEVEL_EVENTS = 5
+"""As `CodecSettings.least_rows`, of the table of events."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,14 +123,16 @@ def _tables(whole: Histories, task: Task) -> _Tables:
 
 def _fitted(whole: Histories, found: _Tables, task: Task, models: tuple[Generator, Generator]) -> FittedStream:
     layout, table, settings = found.layout, found.learned.table, task.settings
+    pools = {name: _pool(found.learned, name, settings, task.seed) for name in layout.references}
+    known = _known_levels(found.learned, layout, pools)
     return FittedStream(
         columns=found.columns,
         layout=layout,
         entity_model=models[0],
         event_model=models[1],
         keys=_keys(whole, task.key, task.seed),
-        pools={name: _pool(found.learned, name, settings, task.seed) for name in layout.references},
-        levels={name: _levels(found.learned, name) for name in layout.ranked},
+        pools=pools,
+        levels={name: _levels(found.learned, name, known_V) for name, known_V in known.items()},
         ranges={name: _range(values_of(table[name], level)) for name, level in layout.levels},
         curve_CQ=curves_of(whole, settings.longest_piece, seed=task.seed),
         longest_piece=settings.longest_piece,
@@ -169,13 +174,22 @@ def _pool(histories: Histories, name: str, settings: StreamSettings, seed: int) 
     return pool_of(code_N, histories.key_N, levels=levels, seed=seed, least_keys=settings.least_level_keys)
 
 
-def _levels(histories: Histories, name: str) -> pa.Array:
-    """The values that codes stand for."""
+def _levels(histories: Histories, name: str, known_V: BoolArray) -> pa.Array:
+    """The values that codes stand for; those that must not be known are what rare ones are called."""
     _, place_V = np.unique(codes(histories.table[name]), return_index=True)
-    values = histories.table[name].take(pa.array(place_V))
+    values = histories.table[name].take(pa.array(place_V)).combine_chunks()
+    rare = pa.scalar(OTHER if pa.types.is_string(values.type) else None, values.type)
     return pa.concat_arrays(
-        [*values.chunks, pa.array([OTHER if pa.types.is_string(values.type) else None], values.type)]
+        [*pa.chunked_array(pc.if_else(pa.array(known_V), values, rare)).chunks, pa.array([rare.as_py()], values.type)]
     )
+
+
+def _known_levels(histories: Histories, layout: StreamLayout, pools: Mapping[str, LevelPool]) -> dict[str, BoolArray]:
+    """Of ranked columns, the levels that may be handed out: of references by keys, of the others by events."""
+    found = {name: pool.keys_V > 0 for name, pool in pools.items()}
+    for name in layout.returning:
+        found[name] = np.bincount(codes(histories.table[name])) >= LEAST_LEVEL_EVENTS
+    return found
 
 
 def _keys(histories: Histories, key: str, seed: int) -> Names:

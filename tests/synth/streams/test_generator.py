@@ -59,6 +59,16 @@ def test_keys_and_identifiers_are_new_and_unique_over_chunks(source: pa.Table, s
     assert not set(events) & set(source["event"].to_pylist())
 
 
+def test_a_reference_that_one_key_alone_has_is_not_in_the_model(source: pa.Table, stream: ResampledStream) -> None:
+    _, document = stream.state()
+    _, known = document["levels"]["shop"]
+    users: dict[int, set[str]] = {shop: set() for shop in source["shop"].to_pylist()}
+    for shop, customer in zip(source["shop"].to_pylist(), source["customer"].to_pylist(), strict=True):
+        users[shop].add(customer)
+    assert any(len(keys) == 1 for keys in users.values()), "or this says nothing"
+    assert all(len(users[shop]) > 1 for shop in known if shop is not None)
+
+
 def test_columns_of_the_key_stay_the_same_through_a_history(made: pa.Table) -> None:
     assert all(len(set(part["country"].to_pylist())) == 1 for part in histories(made).values())
 
