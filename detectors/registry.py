@@ -6,12 +6,14 @@ from detectors.ecod import EcodDetector
 from detectors.forest import ForestDetector
 from detectors.half_space_trees import HalfSpaceTreesDetector
 from detectors.pca import PcaDetector
+from detectors.taught.detector import TaughtDetector
 from detectors.vae import VaeDetector
 from detectors.windows.window_pca import WindowPcaDetector
 from detectors.windows.window_vae import WindowVaeDetector
 
 DETECTORS: tuple[type[Detector], ...] = (
     BlendDetector,
+    TaughtDetector,
     VaeDetector,
     PcaDetector,
     ForestDetector,

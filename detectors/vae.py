@@ -153,6 +153,17 @@ class VaeDetector(Detector):
         return column_sums(nats_PB + encoded.extra_PB, codec.column_of_part, len(codec.names)), chances
 
     @torch.no_grad()
+    def part_nats(self, encoded: Encoded) -> Tensor:
+        """−log p of each part of encoded rows, in nats, on the detector's device, (P, B)."""
+        _, model = self._fitted()
+        extra_PB = torch.from_numpy(encoded.extra_PB).to(self.device)
+        if not len(encoded.classes_PB):
+            return extra_PB
+        inputs_IB, classes_PB = self._tensors(encoded)
+        logits = model.decode(model.encode(inputs_IB, classes_PB)[0])
+        return model.part_nats(logits, classes_PB).mean(dim=0) + extra_PB
+
+    @torch.no_grad()
     def _outcomes(self, model: TabularVae, encoded: Encoded) -> tuple[FloatArray, list[npt.NDArray[np.float32]]]:
         """Mean −log p of each part (P, B), and the members' mean probability of each part's classes (K, B)."""
         if not len(encoded.classes_PB):

@@ -136,11 +136,15 @@ class BlendDetector(Detector):
             encoded = codec.encode(part)
             vae_FB, chances = self._vae.by_column(encoded)
             z_DB = self._tensor(encoded)
-            plain_FB = panel.contributions(self._matrix, z_DB, self._vae.score_encoded(encoded), vae_FB)
-            shares_FB = _with_relations(plain_FB, self._conditional.shares(encoded))
+            shares_FB = self._contributions(encoded, z_DB, vae_FB)
             plain = reasons(codec, part, shares_FB, chances, top=top)
             found += expected.improve(plain, panel.relations, z_DB)
         return found
+
+    def _contributions(self, encoded: Encoded, z_DB: torch.Tensor, vae_FB: FloatArray) -> FloatArray:
+        """Each row's score shared out over columns, (F, B)."""
+        plain_FB = self._fitted()[1].contributions(self._matrix, z_DB, self._vae.score_encoded(encoded), vae_FB)
+        return _with_relations(plain_FB, self._conditional.shares(encoded))
 
     @property
     def feature_names(self) -> Sequence[str]:

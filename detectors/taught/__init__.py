@@ -1,0 +1,1 @@
+"""A blend that is also taught by labelled anomalies."""
