@@ -35,6 +35,8 @@ class Schedule:
     steps: int
     batch_rows: int
     learning_rate: float
+    multiples: tuple[tuple[str, float], ...] = ()
+    """Parameters whose names begin so learn at this multiple of the rate."""
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.98)
     clip: float = 5.0
@@ -92,7 +94,13 @@ class _Training:
         self.out, self.kept = held_out_split(rows, seed)
         self.parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
         self.optimiser = torch.optim.AdamW(
-            self.parameters.values(),
+            [
+                {
+                    "params": [p for name, p in self.parameters.items() if self._multiple(name) == multiple],
+                    "at": multiple,
+                }
+                for multiple in {self._multiple(name): None for name in self.parameters}
+            ],
             lr=schedule.learning_rate,
             betas=schedule.betas,
             weight_decay=schedule.weight_decay,
@@ -104,6 +112,9 @@ class _Training:
         self.resumed, self.reason = False, ""
         self.looked = -1
         """The step that was last looked at: a resumed run does not look at it again."""
+
+    def _multiple(self, name: str) -> float:
+        return next((by for start, by in self.schedule.multiples if name.startswith(start)), 1.0)
 
     def run(self) -> Run:
         self._resume()
@@ -136,8 +147,9 @@ class _Training:
         picks = torch.Generator().manual_seed(_step_seed(self.seed, step, 0))
         noise = torch.Generator(device=self.device).manual_seed(_step_seed(self.seed, step, 1))
         warm = min(1.0, (step + 1) / 50)
+        fallen = 0.5 * (1.0 + math.cos(math.pi * step / schedule.steps))
         for group in self.optimiser.param_groups:
-            group["lr"] = warm * schedule.learning_rate * 0.5 * (1.0 + math.cos(math.pi * step / schedule.steps))
+            group["lr"] = group["at"] * warm * schedule.learning_rate * fallen
         at = self.kept[torch.randint(len(self.kept), (schedule.batch_rows,), generator=picks)].to(self.device)
         self.optimiser.zero_grad(set_to_none=True)
         self.loss(at, noise).backward()  # type: ignore[no-untyped-call]
@@ -151,7 +163,8 @@ class _Training:
     def _look(self, started: float, first: int) -> None:
         """The held-out loss of the averaged weights; remember the best, save, and say when to stop."""
         nats, self.looked = self._averaged_nats(), self.step
-        self.first_nats = min(self.first_nats, nats) if self.step else nats
+        if self.step == 0:
+            self.first_nats = nats
         if nats < self.best_nats:
             self.best_nats, self.since_best = nats, 0
             self.best = {name: p.clone() for name, p in self.average.items()}

@@ -35,8 +35,6 @@ CANDIDATES = 65_536
 MOST_SHARED = 64
 """Distinct combinations of given values that are resampled together; more, and each row has candidates of its own."""
 OWN_CANDIDATES = 64
-LOGIT_LIMIT = 40.0
-"""exp of it is finite in single precision and so are sums of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +48,7 @@ class Config:
     beta: float = 0.5
     batch_rows: int = 512
     learning_rate: float = 2e-3
-    most_steps: int = 2_000
+    most_steps: int = 1_800
 
 
 class VaeGenerator(TokenGenerator):
@@ -173,7 +171,9 @@ class VaeGenerator(TokenGenerator):
         """The classes' probabilities up to a factor of each token, (B, E)."""
         model, head_DE = self._laid_out()
         logits_BE = torch.addmm(model.bias_E, model.hidden(torch.from_numpy(z_BZ).to(self.device)), head_DE)
-        return np.asarray(logits_BE.clamp_(-LOGIT_LIMIT, LOGIT_LIMIT).exp_().cpu().numpy())
+        for part_BK in torch.split(logits_BE, model.sizes, dim=1):
+            part_BK -= part_BK.amax(dim=1, keepdim=True)  # only differences within a token mean anything
+        return np.asarray(logits_BE.exp_().cpu().numpy())
 
     def _laid_out(self) -> tuple[TokenVae, Tensor]:
         """The model, and its heads as drawing needs them, (D, E): worked out once."""
