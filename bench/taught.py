@@ -22,7 +22,7 @@ from detectors.base import FloatArray
 from detectors.evaluation import Ranked, auroc, average_precision
 from detectors.taught.detector import TaughtDetector
 
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1, 2, 3, 4)
 DRAWS = 100
 LEAST_SPEED = 0.5
 """Rows a second, of the blend's."""
