@@ -2,9 +2,9 @@
 
 Every table is cut in two by a shuffle under each seed; figures are means over the seeds. `C2ST` is 2(1 − AUC) of
 gradient boosting, 1 where it cannot tell; `random` the same for rows drawn in random orders of columns; `strong`
-without early stopping, trained on real training rows. `behind` is how far a classifier trained on synthetic rows stays behind
-one trained on real ones (AUROC on held-out real rows). `near` is the share of rows (%) as near to a training row as the
-nearest 2 % of held-out ones are. Limits are on the mean of the two mixed tables, and on the numeric and the small one.
+without early stopping, trained on real training rows. `behind` is how far a classifier trained on synthetic rows stays
+behind one trained on real ones (AUROC on held-out real rows). `near` is the share of rows (%) as near to a training row
+as the nearest 2 % of held-out ones are. Limits are on the mean of the two mixed tables, and on the other two.
 """
 
 import math

@@ -119,7 +119,7 @@ def jobs(folder: Path, tables: tuple[str, ...], seeds: tuple[int, ...]) -> list[
     few = (CEILING, "independent", "autoregressive", "vae")
     return [
         Job(folder, table, contender, seed)
+        for seed in seeds  # outermost: what was printed when a run is cut short is whole seeds
         for table in tables
         for contender in (few if table in (NUMERIC, SMALL) else CONTENDERS)
-        for seed in seeds
     ]

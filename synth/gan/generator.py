@@ -42,11 +42,13 @@ class Config:
     hidden: int = 128
     critic_hidden: int = 256
     batch_rows: int = 256
-    learning_rate: float = 2e-3
-    penalty_weight: float = 0.005
+    learning_rate: float = 3e-4
+    critic_multiple: float = 3.3
+    """The critic learns at this multiple of the rate. Faster players circle each other and drift apart."""
+    penalty_weight: float = 0.02
     penalty_share: float = 0.25
     """Of a batch's rows, those at which the critic's gradients are looked at."""
-    most_steps: int = 2_000
+    most_steps: int = 1_600
     check_every: int = 200
 
 
@@ -86,7 +88,7 @@ class GanGenerator(TokenGenerator):
             checkpoint=checkpoint, unit="told apart, held out",
             schedule=Schedule(
                 steps=c.most_steps, batch_rows=c.batch_rows, learning_rate=c.learning_rate, betas=(0.0, 0.99),
-                weight_decay=0.0, clip=100.0, average=0.997, check_every=c.check_every,
+                weight_decay=0.0, clip=100.0, average=0.99, multiples=(("critic.", c.critic_multiple),), check_every=c.check_every,
                 time_budget_seconds=budget_seconds,
             ),
         )  # fmt: skip
