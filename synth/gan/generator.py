@@ -36,14 +36,14 @@ from synth.wanted import Wanted
 class Config:
     """Settings; the defaults are one recipe for all tables."""
 
-    pairwise: float = 0.01
+    pairwise: float = 0.05
     """Weight of the pairwise loss; 0 is purely adversarial."""
     width: int = 128
     hidden: int = 128
     critic_hidden: int = 256
     batch_rows: int = 256
-    learning_rate: float = 3e-4
-    critic_multiple: float = 3.3
+    learning_rate: float = 4e-4
+    critic_multiple: float = 2.5
     """The critic learns at this multiple of the rate. Faster players circle each other and drift apart."""
     penalty_weight: float = 0.02
     penalty_share: float = 0.25
