@@ -27,6 +27,9 @@ from synth.wanted import Wanted
 
 LOOK_ROWS = 1_024
 SAME_ORDER_ROWS = 64
+FULL_RATE_ROWS = 8_000
+PATIENCE = 4
+"""Looks without a better held-out loss before a fit stops."""
 
 
 class Order(StrEnum):
@@ -94,7 +97,8 @@ class AutoregressiveGenerator(TokenGenerator):
             model, loss, held_out, len(rows), seed=self.seed, device=self.device, progress=progress,
             checkpoint=checkpoint,
             schedule=Schedule(
-                steps=c.most_steps if codec.tokens else 0, batch_rows=c.batch_rows, learning_rate=c.learning_rate,
+                steps=c.most_steps if codec.tokens else 0, batch_rows=c.batch_rows,
+                learning_rate=slowed(c.learning_rate, len(rows)), check_every=looks_every(len(rows), c.batch_rows), patience=PATIENCE,
                 time_budget_seconds=budget_seconds,
             ),
         )  # fmt: skip
@@ -126,6 +130,17 @@ class AutoregressiveGenerator(TokenGenerator):
         model = self._build(codec)
         load_parameters(model, tensors)
         self._adopt(model)
+
+
+def looks_every(rows: int, batch_rows: int) -> int:
+    """Steps between looks at the held-out loss: four passes over the rows, 20 to 100 steps. Small tables are learned by
+    heart within a hundred."""
+    return max(20, min(100, round(4 * rows / batch_rows)))
+
+
+def slowed(learning_rate: float, rows: int) -> float:
+    """The rate for so many rows: below `FULL_RATE_ROWS` it falls with them, to a quarter at most."""
+    return learning_rate * max(0.25, min(1.0, rows / FULL_RATE_ROWS))
 
 
 class Orders:
