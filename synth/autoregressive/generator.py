@@ -98,8 +98,8 @@ class AutoregressiveGenerator(TokenGenerator):
             checkpoint=checkpoint,
             schedule=Schedule(
                 steps=c.most_steps if codec.tokens else 0, batch_rows=c.batch_rows,
-                learning_rate=slowed(c.learning_rate, len(rows)), check_every=looks_every(len(rows), c.batch_rows), patience=PATIENCE,
-                time_budget_seconds=budget_seconds,
+                learning_rate=slowed(c.learning_rate, len(rows)),
+                check_every=looks_every(len(rows), c.batch_rows), patience=PATIENCE, time_budget_seconds=budget_seconds,
             ),
         )  # fmt: skip
         self._adopt(model)

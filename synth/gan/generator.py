@@ -88,8 +88,8 @@ class GanGenerator(TokenGenerator):
             checkpoint=checkpoint, unit="told apart, held out",
             schedule=Schedule(
                 steps=c.most_steps, batch_rows=c.batch_rows, learning_rate=c.learning_rate, betas=(0.0, 0.99),
-                weight_decay=0.0, clip=100.0, average=0.99, multiples=(("critic.", c.critic_multiple),), check_every=c.check_every,
-                time_budget_seconds=budget_seconds,
+                weight_decay=0.0, clip=100.0, average=0.99, multiples=(("critic.", c.critic_multiple),),
+                check_every=c.check_every, time_budget_seconds=budget_seconds,
             ),
         )  # fmt: skip
         self._model, self._sampler = pair.drawer.eval(), None
