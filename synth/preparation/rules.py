@@ -45,4 +45,4 @@ def disguise_from(document: dict[str, Any]) -> Disguise:
 def _tupled(value: Any) -> Any:
     if isinstance(value, dict):
         return rule_from(value) if "rule" in value else Grid(**value)
-    return tuple(_tupled(part) for part in value) if isinstance(value, list) else value
+    return tuple(_tupled(part) for part in value) if isinstance(value, list | tuple) else value
