@@ -6,30 +6,17 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synth.preparation.frame import Draw, Frame
+from synth.preparation.frame import Draw, Frame, MadeAnew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Constant:
+class Constant(MadeAnew):
     """The same value, or a missing one, in every row."""
 
     name: ClassVar[str] = "constant"
     column: str
     value: str | int | float | bool | None
     type_name: str
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
-
-    def fields(self) -> tuple[pa.Field, ...]:
-        """Nothing is learned."""
-        return ()
-
-    def learned(self, source: Frame) -> tuple[pa.Array, ...]:
-        """Nothing is learned."""
-        return ()
 
     def restored(self, frame: Frame, draw: Draw) -> pa.Array:
         """The value, in every row."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synth.preparation.frame import Draw, Frame, with_missing
+from synth.preparation.frame import Draw, Frame, MadeAnew, with_missing
 from synth.preparation.placeholders import WORDS
 
 MAIL, IPV4, IPV6, NAME, PHONE = "mail", "IPv4", "IPv6", "name", "phone"
@@ -32,26 +32,13 @@ _LOOKED_AT = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fake:
+class Fake(MadeAnew):
     """Addresses and names."""
 
     name: ClassVar[str] = "fake"
     column: str
     look: str
     missing_share: float
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
-
-    def fields(self) -> tuple[pa.Field, ...]:
-        """Nothing is learned."""
-        return ()
-
-    def learned(self, source: Frame) -> tuple[pa.Array, ...]:
-        """Nothing is learned."""
-        return ()
 
     def restored(self, frame: Frame, draw: Draw) -> pa.Array:
         """A text for each row, by its place in the dataset."""

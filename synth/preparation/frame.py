@@ -77,6 +77,25 @@ class Rule(Protocol):
         """All of it, JSON-able."""
 
 
+class MadeAnew:
+    """What rules share whose column depends on no other and is not learned: it is made anew for every row."""
+
+    __slots__ = ()
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Nothing."""
+        return ()
+
+    def fields(self) -> tuple[pa.Field, ...]:
+        """Nothing is learned."""
+        return ()
+
+    def learned(self, source: Frame) -> tuple[pa.Array, ...]:
+        """Nothing is learned."""
+        return ()
+
+
 def number_of(text: str) -> int:
     """64 bits that depend on a text only."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")

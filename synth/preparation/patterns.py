@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synth.preparation.frame import BoolArray, Draw, Frame, IntArray, number_of, with_missing
+from synth.preparation.frame import BoolArray, Draw, Frame, IntArray, MadeAnew, number_of, with_missing
 
 LONGEST = 128
 MOST_LEADS = 4_096
@@ -39,7 +39,7 @@ ByteArray = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pattern:
+class Pattern(MadeAnew):
     """Texts of P places each."""
 
     name: ClassVar[str] = "pattern"
@@ -50,19 +50,6 @@ class Pattern:
     """L; combinations of the first free places that training values do not begin with, as numbers; empty if none."""
     lead_places: int
     missing_share: float
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
-
-    def fields(self) -> tuple[pa.Field, ...]:
-        """Nothing is learned."""
-        return ()
-
-    def learned(self, source: Frame) -> tuple[pa.Array, ...]:
-        """Nothing is learned."""
-        return ()
 
     def restored(self, frame: Frame, draw: Draw) -> pa.Array:
         """A text for each row, by its place in the dataset."""

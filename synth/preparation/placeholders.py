@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synth.preparation.frame import Draw, Frame, with_missing
+from synth.preparation.frame import Draw, Frame, MadeAnew, with_missing
 
 WORDS = (
     "bank", "bar", "basin", "bay", "beck", "bend", "bight", "boulder", "brook", "canal", "cascade", "channel",
@@ -27,7 +27,7 @@ LONGEST_WORDS = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Placeholder:
+class Placeholder(MadeAnew):
     """Texts of random words; each with its row's number where the source's texts were all different."""
 
     name: ClassVar[str] = "placeholder"
@@ -38,19 +38,6 @@ class Placeholder:
     """C, how often each comes; in all 1."""
     distinct: bool
     missing_share: float
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
-
-    def fields(self) -> tuple[pa.Field, ...]:
-        """Nothing is learned."""
-        return ()
-
-    def learned(self, source: Frame) -> tuple[pa.Array, ...]:
-        """Nothing is learned."""
-        return ()
 
     def restored(self, frame: Frame, draw: Draw) -> pa.Array:
         """A text for each row, by its place in the dataset."""

@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synth.preparation.frame import Draw, Frame, with_missing
+from synth.preparation.frame import Draw, Frame, MadeAnew, with_missing
 
 _NUMBERED = re.compile(r"^(?P<prefix>.*?)(?P<number>\d{1,18})$", re.DOTALL)
 LARGEST = 2**62
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sequence:
+class Sequence(MadeAnew):
     """`prefix` and a number that grows by `step` a row from `start`."""
 
     name: ClassVar[str] = "sequence"
@@ -30,19 +30,6 @@ class Sequence:
     width: int
     """Zeros are written before shorter numbers."""
     missing_share: float
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
-
-    def fields(self) -> tuple[pa.Field, ...]:
-        """Nothing is learned."""
-        return ()
-
-    def learned(self, source: Frame) -> tuple[pa.Array, ...]:
-        """Nothing is learned."""
-        return ()
 
     def restored(self, frame: Frame, draw: Draw) -> pa.Array:
         """One number for each row, by its place in the dataset."""

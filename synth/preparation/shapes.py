@@ -11,14 +11,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synth.preparation.frame import Draw, Frame, with_missing
+from synth.preparation.frame import Draw, Frame, MadeAnew, with_missing
 from synth.preparation.patterns import Pattern, pattern_of
 
 MOST_SHAPES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shapes:
+class Shapes(MadeAnew):
     """Texts of several lengths, as often as the source has them."""
 
     name: ClassVar[str] = "shapes"
@@ -28,19 +28,6 @@ class Shapes:
     weights: tuple[float, ...]
     """S, in all 1."""
     missing_share: float
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
-
-    def fields(self) -> tuple[pa.Field, ...]:
-        """Nothing is learned."""
-        return ()
-
-    def learned(self, source: Frame) -> tuple[pa.Array, ...]:
-        """Nothing is learned."""
-        return ()
 
     def restored(self, frame: Frame, draw: Draw) -> pa.Array:
         """A text for each row, by its place in the dataset."""
