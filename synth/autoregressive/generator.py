@@ -27,6 +27,7 @@ from synth.wanted import Wanted
 
 LOOK_ROWS = 1_024
 SAME_ORDER_ROWS = 64
+MOST_MASK_BYTES = 256 * 1024 * 1024
 FULL_RATE_ROWS = 8_000
 PATIENCE = 4
 """Looks without a better held-out loss before a fit stops."""
@@ -80,6 +81,7 @@ class AutoregressiveGenerator(TokenGenerator):
         c, model = self.config, self._build(codec)
         rows = torch.from_numpy(tokens_NT).to(self.device)
         orders = Orders(codec, c.natural_share)
+        batch_rows = rows_at_once(c.batch_rows, len(codec.tokens))
 
         def loss(at: Tensor, noise: torch.Generator) -> Tensor:
             masks = order_masks(orders.drawn(len(at), noise).to(self.device))
@@ -88,7 +90,7 @@ class AutoregressiveGenerator(TokenGenerator):
         def held_out(at: Tensor) -> float:
             noise = torch.Generator(device=self.device).manual_seed(self.seed)
             total = 0.0
-            for part in torch.split(at, LOOK_ROWS):
+            for part in torch.split(at, rows_at_once(LOOK_ROWS, len(codec.tokens))):
                 masks = order_masks(orders.drawn(len(part), noise).to(self.device))
                 total += float(model.losses(rows[part].long(), masks, None).sum())
             return total / len(at)
@@ -97,9 +99,9 @@ class AutoregressiveGenerator(TokenGenerator):
             model, loss, held_out, len(rows), seed=self.seed, device=self.device, progress=progress,
             checkpoint=checkpoint,
             schedule=Schedule(
-                steps=c.most_steps if codec.tokens else 0, batch_rows=c.batch_rows,
+                steps=c.most_steps if codec.tokens else 0, batch_rows=batch_rows,
                 learning_rate=slowed(c.learning_rate, len(rows)),
-                check_every=looks_every(len(rows), c.batch_rows), patience=PATIENCE, time_budget_seconds=budget_seconds,
+                check_every=looks_every(len(rows), batch_rows), patience=PATIENCE, time_budget_seconds=budget_seconds,
             ),
         )  # fmt: skip
         self._adopt(model)
@@ -141,6 +143,11 @@ def looks_every(rows: int, batch_rows: int) -> int:
 def slowed(learning_rate: float, rows: int) -> float:
     """The rate for so many rows: below `FULL_RATE_ROWS` it falls with them, to a quarter at most."""
     return learning_rate * max(0.25, min(1.0, rows / FULL_RATE_ROWS))
+
+
+def rows_at_once(most: int, tokens: int) -> int:
+    """So many rows, or fewer where their masks (rows × tokens × tokens) would take more than `MOST_MASK_BYTES`."""
+    return max(8, min(most, MOST_MASK_BYTES // (4 * max(1, tokens) ** 2)))
 
 
 class Orders:

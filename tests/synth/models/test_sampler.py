@@ -6,6 +6,7 @@ import torch
 
 from synth.autoregressive import sampler as sampling
 from synth.autoregressive.drawing import draw_tokens
+from synth.autoregressive.generator import MOST_MASK_BYTES, rows_at_once
 from synth.autoregressive.model import AutoregressiveModel, natural_order, order_masks, random_order
 from synth.autoregressive.sampler import Sampler
 from synth.codec import TokenCodec
@@ -98,3 +99,11 @@ def test_every_parameter_has_a_gradient(model: AutoregressiveModel) -> None:
     model.losses(rows, masks, None).sum().backward()  # type: ignore[no-untyped-call]
     silent = [n for n, p in model.named_parameters() if p.numel() and (p.grad is None or not p.grad.abs().sum())]
     assert not silent
+
+
+def test_wide_tables_are_learned_in_smaller_batches_so_that_masks_stay_bounded() -> None:
+    assert rows_at_once(256, 25) == 256
+    assert [rows_at_once(1_024, tokens) * tokens**2 * 4 <= MOST_MASK_BYTES for tokens in (300, 600, 1_556)] == [
+        True
+    ] * 3
+    assert rows_at_once(256, 0) == 256
