@@ -6,6 +6,7 @@ EddylineError
 │   ├── BrokerUnavailableError
 │   ├── StorageUnavailableError      disk full, lake unreachable
 │   └── CatalogueUnavailableError
+├── LeaseLostError         another process leads now: publish nothing, stop
 ├── FencedError            another worker took this slot over: exit, do not restart
 ├── TransactionAbortedError  the transaction did not happen: seek back and do it again
 ├── DataGapError           events were lost before they were read: recorded, page someone
@@ -80,3 +81,7 @@ class UnreadableAlertError(EddylineError):
 
 class ModelError(EddylineError):
     """A model bundle is missing, altered or incompatible."""
+
+
+class LeaseLostError(EddylineError):
+    """Another process leads now: what this one was about to publish is dropped, and it must stop."""

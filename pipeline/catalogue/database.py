@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from pipeline.errors import CatalogueUnavailableError, ConfigError
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision this version knows; a test holds it equal to the migrations'."""
 _BUSY_MS = 10_000
 _ADVISORY_LOCK = 7_238_514_906

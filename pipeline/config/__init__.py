@@ -8,6 +8,16 @@ from pipeline.config.alerting import AlertSpec, BudgetSpec, SeveritySpec, StormS
 from pipeline.config.base import Frozen, Name, Share, TopicName
 from pipeline.config.columns import CodecFormat, ColumnSpec, Missing, TimeUnit
 from pipeline.config.detection import ArchiveSpec, ContextSpec, DetectorSpec, ScoringSpec, StateSpec, WindowSpec
+from pipeline.config.service import (
+    CanarySpec,
+    JobKind,
+    JobSpec,
+    MissedFires,
+    QualitySpec,
+    RetentionSpec,
+    RetrainingSpec,
+    SchedulerSettings,
+)
 from pipeline.config.settings import (
     Delivery,
     KafkaSettings,
@@ -19,6 +29,14 @@ from pipeline.config.settings import (
 from pipeline.config.stream import StreamSpec
 
 __all__ = [
+    "SchedulerSettings",
+    "RetrainingSpec",
+    "RetentionSpec",
+    "QualitySpec",
+    "MissedFires",
+    "JobSpec",
+    "JobKind",
+    "CanarySpec",
     "AlertSpec",
     "ArchiveSpec",
     "BudgetSpec",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
 from pipeline.config.base import Frozen, Name
+from pipeline.config.service import SchedulerSettings
 from pipeline.errors import ConfigError
 
 
@@ -44,6 +45,9 @@ class ServicePorts(IntEnum):
     ARCHIVE = 100
     NOTIFY = 200
     REPARTITION = 300
+    SCHEDULE = 400
+    CANARIES = 500
+    RECORD = 600
 
 
 class MetricsSettings(Frozen):
@@ -51,13 +55,14 @@ class MetricsSettings(Frozen):
 
     Processes on one host take ports of their own, so that none clash by default: a scoring worker `port` plus its slot
     (9464, 9465 …), an archiver `port` + 100 plus its slot (9564 …), a notifier `port` + 200 plus its slot (9664 …),
-    a repartition worker `port` + 300 plus its slot (9764 …). What is started a second time with the same slot finds
+    a repartition worker `port` + 300 plus its slot (9764 …), the scheduler `port` + 400, canaries `port` + 500, the
+    recorder of alerts `port` + 600. What is started a second time with the same slot finds
     its port taken and says so. `eddyline notify STREAM terminal` serves nothing: a person is looking at it.
     """
 
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65_172)] = 9464
-    """0 takes any free port and logs it. At most 65,172, so that the last slot of every service has a port."""
+    port: Annotated[int, Field(ge=0, le=64_872)] = 9464
+    """0 takes any free port and logs it. At most 64,872, so that the last slot of every service has a port."""
 
     def port_of(self, service: ServicePorts, slot: int = 0) -> int:
         """The port of one process; 0 for any free one."""
@@ -77,6 +82,7 @@ class Settings(Frozen):
     streams: str = "streams"
     """Folder of stream specs."""
     metrics: MetricsSettings = MetricsSettings()
+    scheduler: SchedulerSettings = SchedulerSettings()
 
     @field_validator("lake", "models", "streams")
     @classmethod

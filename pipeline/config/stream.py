@@ -10,6 +10,7 @@ from pipeline.config.alerting import AlertSpec, BudgetSpec, WebhookSpec
 from pipeline.config.base import Frozen, Name, TopicName
 from pipeline.config.columns import CodecFormat, ColumnSpec
 from pipeline.config.detection import ArchiveSpec, ContextSpec, DetectorSpec, ScoringSpec, StateSpec, WindowSpec
+from pipeline.config.service import CanarySpec, JobSpec, QualitySpec, RetentionSpec, RetrainingSpec
 
 
 class StreamSpec(Frozen):
@@ -28,6 +29,11 @@ class StreamSpec(Frozen):
     state: StateSpec = StateSpec()
     detector: DetectorSpec = DetectorSpec()
     notify: tuple[WebhookSpec, ...] = ()
+    schedule: tuple[JobSpec, ...] = ()
+    retraining: RetrainingSpec = RetrainingSpec()
+    quality: QualitySpec = QualitySpec()
+    canaries: CanarySpec | None = None
+    retention: RetentionSpec = RetentionSpec()
 
     def schema(self) -> pa.Schema:  # type: ignore[override]
         """The Arrow schema of this stream's events, in the order stated."""

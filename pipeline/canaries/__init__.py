@@ -1,0 +1,1 @@
+"""Synthetic anomalies of known kind in a shadow copy of the live stream."""

@@ -1,0 +1,1 @@
+"""The life of models: challengers, comparisons, promotions, going back."""
