@@ -27,7 +27,8 @@ _TOP_LEVEL = {
     "EDDYLINE_STREAMS": "streams",
     "EDDYLINE_INSTANCE": "instance",
 }
-_PATHS = ("lake", "models", "streams")
+_PATHS = ("lake", "models", "streams", "quality")
+_SCHEDULER_PATHS = ("reports", "backups")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +129,8 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
     if settings.kafka.ca_file is not None:
         ca_file = _absolute_path(settings.kafka.ca_file, folder)
         paths["kafka"] = settings.kafka.model_copy(update={"ca_file": ca_file})
+    scheduler = {name: _absolute_path(getattr(settings.scheduler, name), folder) for name in _SCHEDULER_PATHS}
+    paths["scheduler"] = settings.scheduler.model_copy(update=scheduler)
     return settings.model_copy(update=paths)
 
 

@@ -76,10 +76,8 @@ class RetrainingSpec(Frozen):
 
 
 class QualitySpec(Frozen):
-    """Expectations on the archive. The suite lies in `quality/<stream>.yaml` beside the folder of stream specs."""
+    """Expectations on the archive. The suite lies in the folder `quality` of the settings, as `<stream>.yaml`."""
 
-    suite: str | None = None
-    """Another file, relative to the settings file."""
     gate: bool = True
     """Refuse to train on a window that fails."""
     window_hours: PositiveFloat = 24.0

@@ -81,10 +81,12 @@ class Settings(Frozen):
     catalogue: str = "sqlite:///eddyline.db"
     streams: str = "streams"
     """Folder of stream specs."""
+    quality: str = "quality"
+    """Folder of suites of expectations, one file a stream."""
     metrics: MetricsSettings = MetricsSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
 
-    @field_validator("lake", "models", "streams")
+    @field_validator("lake", "models", "streams", "quality")
     @classmethod
     def _local_only(cls, folder: str) -> str:
         if "://" in folder:
