@@ -10,7 +10,7 @@ WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 RUN mkdir pipeline synth detectors \
     && touch pipeline/__init__.py synth/__init__.py detectors/__init__.py \
-    && pip install -c constraints.txt . \
+    && pip install -c constraints.txt '.[postgres]' \
     && pip uninstall --yes eddyline
 COPY detectors detectors
 COPY synth synth
@@ -20,11 +20,12 @@ RUN rm -rf build *.egg-info \
     && rm -rf /src
 
 RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/eddyline eddyline \
-    && mkdir -p /etc/eddyline/streams
+    && mkdir -p /etc/eddyline/streams /etc/eddyline/quality \
+    && chown eddyline /etc/eddyline/quality
 USER eddyline
 WORKDIR /etc/eddyline
 VOLUME /var/lib/eddyline
-EXPOSE 9464 9564 9664 9764
+EXPOSE 9464 9564 9664 9764 9864 9964 10064
 
 ENTRYPOINT ["eddyline"]
 CMD ["--help"]

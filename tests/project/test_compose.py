@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from sqlalchemy import make_url
 from typer.testing import CliRunner
 
 from pipeline import logs
@@ -14,7 +15,8 @@ from pipeline.commands.main import app
 from pipeline.config import MetricsSettings, ServicePorts, Settings
 from tests.project.repository import ROOT
 
-SERVICES = {"kafka", "archive", "score", "notify", "repartition"}
+OURS = {"archive", "score", "notify", "repartition", "schedule", "canaries", "record"}
+SERVICES = {"kafka", "postgres"} | OURS
 
 
 def compose() -> dict[str, Any]:
@@ -34,14 +36,15 @@ def test_it_fits_the_compose_specification() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_service_is_watched_restarted_and_waits_for_kafka() -> None:
+def test_every_service_is_watched_restarted_and_waits_for_kafka_and_postgres() -> None:
     services = compose()["services"]
     assert set(services) == SERVICES
     for name, service in services.items():
         assert service["healthcheck"]["test"], name
         assert service["restart"] == "unless-stopped", name
-        if name != "kafka":
-            assert service["depends_on"] == {"kafka": {"condition": "service_healthy"}}, name
+        if name in OURS:
+            healthy = {"condition": "service_healthy"}
+            assert service["depends_on"] == {"kafka": healthy, "postgres": healthy}, name
 
 
 def test_health_is_asked_and_published_on_the_port_that_each_service_serves() -> None:
@@ -58,7 +61,7 @@ def test_health_is_asked_and_published_on_the_port_that_each_service_serves() ->
 
 def test_every_service_is_a_command_that_starts_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "configure_logs", lambda **settings: None)  # it would outlive the runner's stderr
-    for name in SERVICES - {"kafka"}:
+    for name in sorted(OURS):
         command = compose()["services"][name]["command"]
         done = CliRunner().invoke(app, [*command[:-1], str(ROOT / "no-such-folder" / "eddyline.yaml")])
         assert isinstance(done.exception, SystemExit), done.exception
@@ -90,7 +93,19 @@ def test_the_settings_of_the_services_are_valid_and_lie_in_the_volume() -> None:
     settings = Settings.model_validate(deploy_settings())
     kafka = compose()["services"]["kafka"]["environment"]
     assert f"INTERNAL://{settings.kafka.bootstrap[0]}" in kafka["KAFKA_ADVERTISED_LISTENERS"]
-    assert all("/var/lib/eddyline/" in place for place in (settings.lake, settings.models, settings.catalogue))
+    kept = (settings.lake, settings.models, settings.scheduler.reports, settings.scheduler.backups)
+    assert all(place.startswith("/var/lib/eddyline/") for place in kept)
+
+
+def test_the_database_is_postgres_and_its_password_is_in_no_file() -> None:
+    settings = Settings.model_validate(deploy_settings())
+    address = make_url(settings.catalogue)
+    environment = compose()["services"]["postgres"]["environment"]
+    assert (address.get_backend_name(), address.host, address.password) == ("postgresql", "postgres", None)
+    assert (address.username, address.database) == (environment["POSTGRES_USER"], environment["POSTGRES_DB"])
+    wanted = "${EDDYLINE_POSTGRES_PASSWORD:?"
+    assert environment["POSTGRES_PASSWORD"].startswith(wanted)
+    assert all(compose()["services"][name]["environment"]["PGPASSWORD"].startswith(wanted) for name in OURS)
 
 
 def test_the_image_does_not_run_as_root() -> None:
