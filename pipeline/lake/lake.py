@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.errors import ConfigError
+from pipeline.lake.contents import PartitionContents, contents
 from pipeline.lake.in_order import OffsetReader, PartitionRows
 from pipeline.lake.layout import ArchiveFile, outermost
 from pipeline.lake.ledger import ArchiveLedger
@@ -46,6 +47,12 @@ class Lake:
         """A stream's published files, ranges within another's left out, by topic id, partition and position."""
         parsed = (ArchiveFile.parse(path) for path in self.real(stream).glob("*/date=*/p*.parquet"))
         return outermost(file for file in parsed if file is not None)
+
+    def contents(
+        self, stream: str, *, start_ms: int | None = None, end_ms: int | None = None
+    ) -> list[PartitionContents]:
+        """What a stream's archive holds with `start_ms` ≤ time < `end_ms`, by partition. Footers tell most of it."""
+        return contents(self.files(stream), start_ms=start_ms, end_ms=end_ms)
 
     def iterate_real(
         self,
