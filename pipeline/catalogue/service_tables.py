@@ -50,6 +50,9 @@ class JobRunRow(Base):
     """schedule, or who or what asked for it."""
     arguments: Mapped[dict[str, Any]] = mapped_column(JSON)
     attempt: Mapped[int] = mapped_column(Integer)
+    """From 1, with every start."""
+    failures: Mapped[int] = mapped_column(Integer)
+    """Attempts that died or failed; one that lost its leader did not."""
     not_before_ms: Mapped[int] = mapped_column(BigInteger)
     """Back-off: queued until then."""
     epoch: Mapped[int | None] = mapped_column(BigInteger)

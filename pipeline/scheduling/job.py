@@ -45,6 +45,8 @@ class JobContext:
     clock: Clock
     run_id: str
     report: Report
+    fire_ms: int | None = None
+    """The moment that the run stands for. Windows end there and seeds come from it, so that a run again is the same."""
     before_publishing: Callable[[], None]
     """To be called right before something outside the catalogue becomes visible; raises LeaseLostError."""
 

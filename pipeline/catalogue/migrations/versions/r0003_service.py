@@ -44,6 +44,7 @@ def _create_jobs() -> None:
         sa.Column("origin", sa.String(200), nullable=False),
         sa.Column("arguments", sa.JSON, nullable=False),
         sa.Column("attempt", sa.Integer, nullable=False),
+        sa.Column("failures", sa.Integer, nullable=False),
         sa.Column("not_before_ms", sa.BigInteger, nullable=False),
         sa.Column("epoch", sa.BigInteger, nullable=True),
         sa.Column("host", sa.String(255), nullable=False),

@@ -1,0 +1,76 @@
+"""What each kind of job may be told, as it stands in a spec or on the command line.
+
+Light on purpose: `eddyline check` and `eddyline jobs` read it without what the jobs themselves need.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from pipeline.config import Frozen, JobKind
+
+SEED_PER_FIRE = "per fire"
+
+
+class NoArguments(Frozen):
+    """A job that goes by the spec alone."""
+
+
+class TrainGenerator(Frozen):
+    """`train_generator`: learns from the window of the archive that ends when the run was due."""
+
+    model: Literal["autoregressive", "vae", "gan"] = "autoregressive"
+    budget_seconds: PositiveFloat = 300.0
+    """The most time to train for."""
+    seed: int = 0
+    most_rows: PositiveInt = 200_000
+    """Drawn evenly from the window."""
+    window_days: PositiveFloat = 28.0
+    label: str | None = None
+    """Column with classes to keep; the stream's own by default."""
+
+
+class GenerateDataset(Frozen):
+    """`generate_dataset`: rows by a generator of the stream, through the gates."""
+
+    model: Literal["autoregressive", "vae", "gan"] | None = None
+    """The newest generator of this model; of any, by default."""
+    generator: str | None = None
+    """A generator's id, or the beginning of it, instead."""
+    rows: PositiveInt
+    where: str = ""
+    """Conditions that every row meets, `country=BR,amount>500`."""
+    balance: str = ""
+    """A column whose levels come equally often."""
+    anomalies: str = ""
+    """Labelled anomalies to put in, `2%:velocity,spike`."""
+    seed: int | Literal["per fire"] = SEED_PER_FIRE
+    """`per fire`: other rows each time, the same rows when a run is done again."""
+
+
+class Compaction(Frozen):
+    """`compaction`: joins small archive files of a partition."""
+
+    below_bytes: PositiveInt = 64 * 1024 * 1024
+    """Files smaller than this are joined, up to twice as much in one."""
+    least_files: Annotated[int, Field(ge=2, le=10_000)] = 4
+    """Of one partition and schema version, side by side; fewer are left alone."""
+
+
+ARGUMENTS: dict[JobKind, type[Frozen]] = {
+    JobKind.TRAIN_GENERATOR: TrainGenerator,
+    JobKind.GENERATE_DATASET: GenerateDataset,
+    JobKind.RETENTION: NoArguments,
+    JobKind.COMPACTION: Compaction,
+}
+"""One class a kind. A kind that is not here takes none."""
+
+
+def arguments_of(kind: JobKind) -> type[Frozen]:
+    """What a kind of job takes."""
+    return ARGUMENTS.get(kind, NoArguments)
+
+
+def validated_arguments(kind: JobKind, arguments: dict[str, Any]) -> Frozen:
+    """Arguments as the kind's model. Raises pydantic's ValidationError."""
+    return arguments_of(kind).model_validate(arguments)
