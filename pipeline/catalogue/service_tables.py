@@ -223,9 +223,9 @@ class LineageRow(Base):
     __tablename__ = "lineage"
 
     parent_kind: Mapped[str] = mapped_column(String(20), primary_key=True)
-    parent_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    parent_id: Mapped[str] = mapped_column(String(160), primary_key=True)
     child_kind: Mapped[str] = mapped_column(String(20), primary_key=True)
-    child_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    child_id: Mapped[str] = mapped_column(String(160), primary_key=True)
     stream: Mapped[str] = mapped_column(String(100))
     made_ms: Mapped[int] = mapped_column(BigInteger)
     facts: Mapped[dict[str, Any]] = mapped_column(JSON)
@@ -239,10 +239,10 @@ class WithdrawalRow(Base):
     __tablename__ = "withdrawals"
 
     kind: Mapped[str] = mapped_column(String(20), primary_key=True)
-    id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    id: Mapped[str] = mapped_column(String(160), primary_key=True)
     stream: Mapped[str] = mapped_column(String(100))
     because_kind: Mapped[str] = mapped_column(String(20))
-    because_id: Mapped[str] = mapped_column(String(128))
+    because_id: Mapped[str] = mapped_column(String(160))
     """What a person withdrew; the same as kind and id where it was this itself."""
     reason: Mapped[str] = mapped_column(Text)
     start_ms: Mapped[int | None] = mapped_column(BigInteger)
