@@ -8,11 +8,13 @@ from typing import Any
 
 from detectors.base import Reason
 from detectors.columns import Role, names_with_role
+from pipeline.alerts.identity import key_hash
 from pipeline.config import StreamSpec
 
 MASKED = "‹masked›"
 _SHOWN_DIGITS = 10
 """Hexadecimal digits of a pseudonym: 40 bits, enough to tell a few hundred thousand people apart."""
+_HASH_DIGITS, _WEAK_DIGITS = 32, 3
 
 
 class Masker:
@@ -51,6 +53,22 @@ class Masker:
     def key(self, key: str | None) -> str | None:
         """An entity's key as it may be shown: hidden where a key column is personal."""
         return self._masked(key) if self._key_is_personal and key is not None else key
+
+    def key_hash(self, key: str | None, *, topic_id: str) -> str | None:
+        """What alerts carry so that verdicts on them can be applied to rows of the same entity; None without a key.
+
+        A keyed hash where a masking key is set. Where there is none and the key is personal, only the first
+        `_WEAK_DIGITS` of a hash that anybody could compute: every 4,096th entity is taken for the same, so that a
+        guess can be ruled out but not confirmed among more than some thousands.
+        """
+        if key is None:
+            return None
+        if not self._key_is_personal:
+            return key_hash(key, topic_id=topic_id)
+        if self._masking_key is None:
+            return key_hash(key, topic_id=topic_id)[:_WEAK_DIGITS]
+        message = topic_id.encode() + b"\0" + key.encode("utf-8", "surrogatepass")
+        return hmac.new(self._masking_key, message, hashlib.sha256).hexdigest()[:_HASH_DIGITS]
 
     def _masked(self, value: Any) -> str:
         if self._masking_key is None:

@@ -112,6 +112,7 @@ def opened(sighting: Sighting, place: Place, masker: Masking) -> Episode:
         reasons=tuple(plain_reason(masker.reason(reason)) for reason in sighting.reasons),
         event=plain_event(masker.event(row.event)),
         shadow=place.shadow,
+        key_hash=masker.key_hash(row.key, topic_id=place.topic_id),
     )
     return Episode(
         alert=alert,

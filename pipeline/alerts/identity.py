@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from pipeline.alerts.model import AlertKind
 
@@ -27,3 +30,16 @@ def key_hash(key: str | None, *, topic_id: str) -> str:
     salt = hashlib.blake2b(topic_id.encode(), digest_size=16).digest()
     tagged = b"-" if key is None else b"k" + key.encode("utf-8", "surrogatepass")
     return hashlib.blake2b(tagged, digest_size=KEY_HASH_BYTES, salt=salt, person=b"eddyline.key").hexdigest()
+
+
+def entity_key(event: Mapping[str, Any], columns: Sequence[str]) -> str | None:
+    """The entity that an event belongs to; several key columns are joined. None for a stream without keys."""
+    if not columns:
+        return None
+    return " / ".join(_text(event.get(column)) for column in columns)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return "" if value is None else str(value)

@@ -20,6 +20,9 @@ class Masking(Protocol):
     def key(self, key: str | None) -> str | None:
         """The entity's key, replaced where the key column is personal."""
 
+    def key_hash(self, key: str | None, *, topic_id: str) -> str | None:
+        """What stands for the key where alerts are compared; None where there is none."""
+
 
 def plain_event(event: dict[str, Any]) -> dict[str, Any]:
     """A row as JSON can carry it: moments as ISO 8601 in UTC, numbers that are not finite as null."""

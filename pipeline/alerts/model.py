@@ -103,3 +103,5 @@ class Alert:
     """One line for people."""
     storm_id: str | None = None
     """The storm that took this alert over, once one has."""
+    key_hash: str | None = None
+    """What verdicts on alerts tell keys apart by (`Masker.key_hash`); None where there is no key, and for storms."""

@@ -54,6 +54,7 @@ def storm_of(episodes: list[Episode]) -> Episode:
         status=AlertStatus.OPEN,
         severity=severity,
         key=None,
+        key_hash=None,
         first_offset=first.alert.first_offset,
         last_offset=newest.alert.last_offset,
         started_ms=min(e.alert.started_ms for e in episodes),

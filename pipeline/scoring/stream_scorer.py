@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from detectors.columns import Role
 from detectors.score_drift import LEVELS, counts_below_levels
+from pipeline.alerts.identity import entity_key
 from pipeline.alerts.model import Flagged
 from pipeline.alerts.staged import Staged
 from pipeline.config import StreamSpec
@@ -156,9 +157,7 @@ class StreamScorer:
 
     def key_of(self, event: Mapping[str, Any]) -> str | None:
         """The entity an event belongs to; several key columns are joined. None for a stream without keys."""
-        if not self._keys:
-            return None
-        return " / ".join("" if event.get(k) is None else str(event[k]) for k in self._keys)
+        return entity_key(event, self._keys)
 
     def close(self) -> None:
         """End the decoding thread."""

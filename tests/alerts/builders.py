@@ -7,6 +7,7 @@ from typing import Any
 from detectors.base import Reason
 from detectors.columns import Kind, Role
 from pipeline.alerts.engine import AlertEngine
+from pipeline.alerts.identity import key_hash
 from pipeline.alerts.model import Alert, Flagged
 from pipeline.alerts.staged import Change, Staged
 from pipeline.config import AlertSpec, BudgetSpec, ColumnSpec, StreamSpec
@@ -29,6 +30,9 @@ class OpenMasking:
     def key(self, key: str | None) -> str | None:
         return key
 
+    def key_hash(self, key: str | None, *, topic_id: str) -> str | None:
+        return None if key is None else key_hash(key, topic_id=topic_id)
+
 
 class FullMasking:
     """Hides everything."""
@@ -41,6 +45,9 @@ class FullMasking:
 
     def key(self, key: str | None) -> str | None:
         return None if key is None else "‹masked›"
+
+    def key_hash(self, key: str | None, *, topic_id: str) -> str | None:
+        return None if key is None else key_hash(key, topic_id=topic_id)[:3]
 
 
 def make_spec(**alerts: Any) -> StreamSpec:

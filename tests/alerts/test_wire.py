@@ -62,6 +62,7 @@ alerts = st.builds(
     shadow=st.booleans(),
     message=texts,
     storm_id=st.none() | st.just("f" * 32),
+    key_hash=st.none() | st.just("a" * 32),
 )
 
 
