@@ -1,8 +1,8 @@
 """The document of one quality result: what the page shows, and what lies as JSON beside it.
 
 Everything in it may be shown to anyone who may see reports: of personal columns there are counts and shares, never a
-value, a level or a bin's edge that a person could be read from. Empty slots (`duplicates`, `canaries`, `history`,
-`lineage`) are filled by those who know, or stay None or empty and are not drawn.
+value, a level or a bin's edge that a person could be read from. Empty slots (`duplicates`, `canaries`, `feedback`,
+`history`, `lineage`) are filled by those who know, or stay None or empty and are not drawn.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -261,9 +261,11 @@ class QualityDocument:
     freshness: Freshness | None = None
     keys: KeyCoverage | None = None
     duplicates: dict[str, Any] | None = None
-    """Slot: exact and near duplicates."""
+    """Slot: exact and near duplicates, counts by name; where there are `rows` and `exact_rows`, their share is said."""
     canaries: dict[str, Any] | None = None
-    """Slot: live recall by family."""
+    """Slot: live recall. `families`: a list of `family`, `injected`, `caught`; `since_ms`, `model_id` where known."""
+    feedback: dict[str, Any] | None = None
+    """Slot: what people said of alerts: `confirmed`, `false_positives`, `alerts` (published) and `since_ms`."""
     history: tuple[PastVerdict, ...] = ()
     """Slot: earlier verdicts, oldest first."""
     lineage: tuple[dict[str, Any], ...] = ()
