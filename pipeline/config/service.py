@@ -59,6 +59,18 @@ class JobSpec(Frozen):
         return self
 
 
+class DuplicatePolicy(StrEnum):
+    """Which rows that are there twice training leaves out; the earliest stays."""
+
+    KEEP = "keep"
+    """None."""
+    EXACT = "exact"
+    """Events delivered again: the same id, where the stream has one; else the same in every column, where one of them
+    is the event's time. A stream with neither keeps all: equal readings are no copies there."""
+    NEAR = "near"
+    """Those, and rows that differ in one column besides the id."""
+
+
 class RetrainingSpec(Frozen):
     """How challengers are trained and when they take over."""
 
@@ -71,6 +83,8 @@ class RetrainingSpec(Frozen):
     """Between two retrainings that drift or a new schema asked for."""
     most_left_out_share: Share = 0.02
     """Of the rows, flagged by the champion, that a challenger may leave out of its training."""
+    duplicates: DuplicatePolicy = DuplicatePolicy.EXACT
+    """Rows that are there twice: which of them training leaves out."""
     rollback: bool = True
     """Go back to the champion before where the new one's alert rate leaves its promise."""
 
