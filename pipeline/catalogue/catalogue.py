@@ -2,10 +2,20 @@
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 
+from pipeline.catalogue.alerts import AlertRecords
+from pipeline.catalogue.canaries import CanaryRecords
+from pipeline.catalogue.connected import begins_with
 from pipeline.catalogue.database import open_database
 from pipeline.catalogue.entries import ChampionEntry, ModelEntry, WorkerBeat
+from pipeline.catalogue.feedback import FeedbackRecords
+from pipeline.catalogue.jobs import JobRecords
+from pipeline.catalogue.leases import LeaseRecords
+from pipeline.catalogue.lifecycle import LifecycleRecords
+from pipeline.catalogue.lineage import LineageRecords
+from pipeline.catalogue.quality import QualityRecords
+from pipeline.catalogue.service_entries import Fence
 from pipeline.catalogue.synthesis import SynthesisRecords
 from pipeline.catalogue.tables import ChampionRow, ModelRow, StreamRow, WorkerRow
 from pipeline.errors import ModelError
@@ -14,7 +24,17 @@ if TYPE_CHECKING:  # a bundle brings detectors along, which those who only ask f
     from pipeline.model_store import Bundle
 
 
-class Catalogue(SynthesisRecords):
+class Catalogue(
+    SynthesisRecords,
+    LifecycleRecords,
+    LeaseRecords,
+    JobRecords,
+    AlertRecords,
+    FeedbackRecords,
+    QualityRecords,
+    LineageRecords,
+    CanaryRecords,
+):
     """Every method raises CatalogueUnavailableError where the database does not answer."""
 
     @classmethod
@@ -25,13 +45,18 @@ class Catalogue(SynthesisRecords):
         """
         return cls(open_database(url))
 
+    def fenced(self, fence: Fence) -> "Catalogue":
+        """The same catalogue for one who works under a lease: every write raises LeaseLostError, and changes nothing,
+        once the lease has another holder or epoch. That it expired loses nothing until another takes it."""
+        return Catalogue(self._engine, fence)
+
     def register_stream(self, spec_document: dict[str, Any], name: str) -> None:
         """Remember a stream and the spec it is used with."""
         self._put(StreamRow, {"name": name}, {"spec": spec_document})
 
     def streams(self) -> dict[str, dict[str, Any]]:
         """The specs of all streams registered, by name."""
-        with self._connection() as connection:
+        with self._reading() as connection:
             rows = connection.execute(select(StreamRow.name, StreamRow.spec).order_by(StreamRow.name))
             return {row.name: row.spec for row in rows}
 
@@ -46,26 +71,10 @@ class Catalogue(SynthesisRecords):
         }
         self._put(ModelRow, {"model_id": bundle.model_id}, row)
 
-    def champion(self, stream: str) -> str | None:
-        """The id of the model in service; None where none was ever promoted. One index look-up."""
-        newest = select(ChampionRow.model_id).where(ChampionRow.stream == stream).order_by(ChampionRow.id.desc())
-        with self._connection() as connection:
-            return connection.execute(newest.limit(1)).scalar_one_or_none()
-
-    def set_champion(self, stream: str, model_id: str, reason: str, now_ms: int) -> None:
-        """Put a model into service. Raises ModelError for a model that is not this stream's."""
-        with self._connection() as connection:
-            owner = connection.execute(select(ModelRow.stream).where(ModelRow.model_id == model_id)).scalar()
-            if owner != stream:
-                whose = "is not in the catalogue" if owner is None else f"was trained for stream {owner}"
-                raise ModelError(f"model {model_id} {whose}: `eddyline models list {stream}` shows those of {stream}")
-            row = {"stream": stream, "model_id": model_id, "reason": reason, "since_ms": now_ms}
-            connection.execute(insert(ChampionRow).values(row))
-
     def champions(self, stream: str) -> list[ChampionEntry]:
         """Every promotion, newest first."""
         query = select(ChampionRow.__table__).where(ChampionRow.stream == stream).order_by(ChampionRow.id.desc())
-        with self._connection() as connection:
+        with self._reading() as connection:
             return [
                 ChampionEntry(stream=r.stream, model_id=r.model_id, reason=r.reason, since_ms=r.since_ms)
                 for r in connection.execute(query)
@@ -77,7 +86,7 @@ class Catalogue(SynthesisRecords):
 
     def model(self, model_id: str) -> ModelEntry:
         """One model, by its id or the beginning of it. Raises ModelError where none or several fit."""
-        found = self._models(ModelRow.model_id.startswith(model_id, autoescape=True))
+        found = self._models(begins_with(ModelRow.model_id, model_id))
         if len(found) != 1:
             fit = "no model has" if not found else f"{len(found)} models have"
             raise ModelError(f"{fit} an id that begins with {model_id!r}: `eddyline models list STREAM` shows them")
@@ -86,7 +95,7 @@ class Catalogue(SynthesisRecords):
     def _models(self, condition: Any) -> list[ModelEntry]:
         query = select(ModelRow.__table__).where(condition)
         query = query.order_by(ModelRow.created_ms.desc(), ModelRow.model_id)
-        with self._connection() as connection:
+        with self._reading() as connection:
             rows = list(connection.execute(query).mappings())
         current = {stream: self.champion(stream) for stream in {row["stream"] for row in rows}}
         return [ModelEntry(**row, champion=current[row["stream"]] == row["model_id"]) for row in rows]
@@ -99,11 +108,11 @@ class Catalogue(SynthesisRecords):
     def workers(self) -> list[WorkerBeat]:
         """The last word of every worker, by stream, role and slot."""
         order = (WorkerRow.stream, WorkerRow.role, WorkerRow.slot, WorkerRow.worker_id)
-        with self._connection() as connection:
+        with self._reading() as connection:
             rows = connection.execute(select(WorkerRow.__table__).order_by(*order)).mappings()
             return [WorkerBeat(**row) for row in rows]
 
     def remove_worker(self, worker_id: str) -> None:
         """Forget a worker that stopped on purpose."""
-        with self._connection() as connection:
+        with self._writing() as connection:
             connection.execute(delete(WorkerRow).where(WorkerRow.worker_id == worker_id))

@@ -2,15 +2,19 @@
 
 import contextlib
 import fcntl
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from pipeline.errors import CatalogueUnavailableError, ConfigError
 
+WRITING = "eddyline_writing"
+"""Execution option of a transaction that will write: SQLite takes the one writer's place at its beginning, and waits
+for it there, for a transaction that has read first can no longer wait."""
 HEAD = "0003"
 """The newest revision this version knows; a test holds it equal to the migrations'."""
 _BUSY_MS = 10_000
@@ -44,6 +48,7 @@ def open_database(url: str) -> Engine:
         ) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _sqlite_settings)
+        event.listen(engine, "begin", _sqlite_begin)
         _make_folder(engine)
     with database_errors(engine):
         if revision(engine) != HEAD:
@@ -88,17 +93,32 @@ def _alone(engine: Engine) -> Iterator[Connection]:
         if engine.dialect.name == "sqlite" and engine.url.database:
             lock = stack.enter_context(Path(f"{engine.url.database}.lock").open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX)
-        connection = stack.enter_context(engine.connect())
-        if engine.dialect.name == "sqlite":
-            connection.execute(text("PRAGMA journal_mode=WAL"))
-            connection.commit()
-        elif engine.dialect.name == "postgresql":
+            _write_ahead(engine)
+        connection = stack.enter_context(engine.connect()).execution_options(**{WRITING: True})
+        if engine.dialect.name == "postgresql":
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
         yield connection
         connection.commit()
 
 
+def _write_ahead(engine: Engine) -> None:
+    """Let readers and the one writer not wait for each other; the file remembers it. Not possible in a transaction."""
+    raw = engine.raw_connection()
+    try:
+        raw.cursor().execute("PRAGMA journal_mode=WAL")
+    except sqlite3.Error as error:
+        raise DBAPIError.instance("PRAGMA journal_mode=WAL", None, error, sqlite3.Error) from error
+    finally:
+        raw.close()
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    is_writing = connection.get_execution_options().get(WRITING, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+
+
 def _sqlite_settings(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver would begin transactions of its own, and only at the first write
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
     cursor.execute("PRAGMA synchronous=NORMAL")

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from pipeline.catalogue.tables import Base
+from pipeline.catalogue.tables import Base, identifier
 
 
 class LeaseRow(Base):
@@ -39,7 +39,7 @@ class JobRunRow(Base):
 
     __tablename__ = "job_runs"
 
-    run_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    run_id: Mapped[str] = mapped_column(identifier(32), primary_key=True)
     stream: Mapped[str] = mapped_column(String(100))
     job: Mapped[str] = mapped_column(String(100))
     kind: Mapped[str] = mapped_column(String(40))
@@ -92,9 +92,9 @@ class EvaluationRow(Base):
 
     __tablename__ = "evaluations"
 
-    evaluation_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    evaluation_id: Mapped[str] = mapped_column(identifier(32), primary_key=True)
     stream: Mapped[str] = mapped_column(String(100))
-    model_id: Mapped[str] = mapped_column(String(64), ForeignKey("models.model_id"))
+    model_id: Mapped[str] = mapped_column(identifier(64), ForeignKey("models.model_id"))
     """The challenger that the comparison was about."""
     created_ms: Mapped[int] = mapped_column(BigInteger)
     figures: Mapped[dict[str, Any]] = mapped_column(JSON)
@@ -110,14 +110,14 @@ class DecisionRow(Base):
 
     __tablename__ = "decisions"
 
-    decision_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    decision_id: Mapped[str] = mapped_column(identifier(32), primary_key=True)
     stream: Mapped[str] = mapped_column(String(100))
     kind: Mapped[str] = mapped_column(String(20))
     """promoted, refused, rolled_back, kept."""
-    model_id: Mapped[str | None] = mapped_column(String(64))
-    before_id: Mapped[str | None] = mapped_column(String(64))
-    evaluation_id: Mapped[str | None] = mapped_column(String(32))
-    run_id: Mapped[str | None] = mapped_column(String(32))
+    model_id: Mapped[str | None] = mapped_column(identifier(64))
+    before_id: Mapped[str | None] = mapped_column(identifier(64))
+    evaluation_id: Mapped[str | None] = mapped_column(identifier(32))
+    run_id: Mapped[str | None] = mapped_column(identifier(32))
     by: Mapped[str] = mapped_column(String(200))
     reason: Mapped[str] = mapped_column(Text)
     figures: Mapped[dict[str, Any]] = mapped_column(JSON)
@@ -131,11 +131,11 @@ class QualityRow(Base):
 
     __tablename__ = "quality_results"
 
-    result_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    result_id: Mapped[str] = mapped_column(identifier(32), primary_key=True)
     stream: Mapped[str] = mapped_column(String(100))
     subject: Mapped[str] = mapped_column(String(20))
     """archive, gate, dataset or drift."""
-    subject_id: Mapped[str] = mapped_column(String(64))
+    subject_id: Mapped[str] = mapped_column(identifier(64))
     """The dataset's or the model's id, where there is one; else empty."""
     start_ms: Mapped[int | None] = mapped_column(BigInteger)
     end_ms: Mapped[int | None] = mapped_column(BigInteger)
@@ -144,7 +144,7 @@ class QualityRow(Base):
     evaluated: Mapped[int] = mapped_column(Integer)
     failed: Mapped[int] = mapped_column(Integer)
     created_ms: Mapped[int] = mapped_column(BigInteger)
-    run_id: Mapped[str | None] = mapped_column(String(32))
+    run_id: Mapped[str | None] = mapped_column(identifier(32))
     page: Mapped[str] = mapped_column(Text)
     """The report's path below the folder of reports; empty where none was written."""
     summary: Mapped[dict[str, Any]] = mapped_column(JSON)
@@ -160,16 +160,18 @@ class AlertRow(Base):
 
     __tablename__ = "alerts"
 
-    alert_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    alert_id: Mapped[str] = mapped_column(identifier(64), primary_key=True)
     stream: Mapped[str] = mapped_column(String(100))
     revision: Mapped[int] = mapped_column(Integer)
     kind: Mapped[str] = mapped_column(String(20))
     status: Mapped[str] = mapped_column(String(20))
     severity: Mapped[str] = mapped_column(String(20))
+    cause: Mapped[str] = mapped_column(String(20))
+    """odd_behaviour or bad_data."""
     started_ms: Mapped[int] = mapped_column(BigInteger)
     last_ms: Mapped[int] = mapped_column(BigInteger)
     published_ms: Mapped[int] = mapped_column(BigInteger)
-    model_id: Mapped[str] = mapped_column(String(64))
+    model_id: Mapped[str] = mapped_column(identifier(64))
     shadow: Mapped[bool] = mapped_column(Boolean)
     document: Mapped[dict[str, Any]] = mapped_column(JSON)
     """The whole alert, as published."""
@@ -199,7 +201,7 @@ class FeedbackRow(Base):
     __tablename__ = "feedback"
 
     feedback_id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    alert_id: Mapped[str] = mapped_column(String(64))
+    alert_id: Mapped[str] = mapped_column(identifier(64))
     stream: Mapped[str] = mapped_column(String(100))
     verdict: Mapped[str] = mapped_column(String(20))
     """false_positive, confirmed or withdrawn."""
@@ -259,7 +261,7 @@ class CanaryRow(Base):
     __tablename__ = "canaries"
 
     stream: Mapped[str] = mapped_column(String(100), primary_key=True)
-    model_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    model_id: Mapped[str] = mapped_column(identifier(64), primary_key=True)
     family: Mapped[str] = mapped_column(String(100), primary_key=True)
     hour_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     injected: Mapped[int] = mapped_column(Integer)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
-from pipeline.catalogue.connected import Connected
+from pipeline.catalogue.connected import Connected, begins_with
 from pipeline.catalogue.entries import DatasetEntry, DatasetStatus, GeneratorEntry, RequestEntry, RequestStatus
 from pipeline.catalogue.tables import DatasetRow, GenerationRequestRow, GeneratorRow
 from pipeline.errors import ConfigError
@@ -39,7 +39,7 @@ class SynthesisRecords(Connected):
     def set_dataset_status(self, dataset_id: str, status: DatasetStatus, reason: str) -> None:
         """Say where a dataset stands now, and why."""
         change = update(DatasetRow).where(DatasetRow.dataset_id == dataset_id)
-        with self._connection() as connection:
+        with self._writing() as connection:
             connection.execute(change.values(status=status.value, reason=reason))
 
     def datasets(self, stream: str | None = None) -> list[DatasetEntry]:
@@ -53,7 +53,7 @@ class SynthesisRecords(Connected):
 
     def known_dataset(self, dataset_id: str) -> DatasetEntry | None:
         """The dataset of exactly this id, if it is known."""
-        with self._connection() as connection:
+        with self._reading() as connection:
             query = select(DatasetRow.__table__).where(DatasetRow.dataset_id == dataset_id)
             row = connection.execute(query).mappings().first()
         return None if row is None else DatasetEntry(**row)
@@ -65,7 +65,7 @@ class SynthesisRecords(Connected):
         parent = entry.parent_id
         if parent is not None:
             parent = self.request(parent).request_id
-        with self._connection() as connection:
+        with self._writing() as connection:
             before = select(GenerationRequestRow.request_id).where(mine)
             before = before.order_by(GenerationRequestRow.asked_ms.desc(), GenerationRequestRow.request_id).limit(1)
             parent = parent or connection.execute(before).scalar_one_or_none()
@@ -80,7 +80,7 @@ class SynthesisRecords(Connected):
     def end_request(self, request_id: str, status: RequestStatus, *, reason: str, now_ms: int) -> None:
         """Say what came of a request."""
         change = update(GenerationRequestRow).where(GenerationRequestRow.request_id == request_id)
-        with self._connection() as connection:
+        with self._writing() as connection:
             connection.execute(change.values(status=status.value, reason=reason, ended_ms=now_ms))
 
     def requests(self, stream: str | None = None) -> list[RequestEntry]:
@@ -98,19 +98,19 @@ class SynthesisRecords(Connected):
         """The requests that a dataset came from, newest first."""
         query = select(GenerationRequestRow.__table__).where(GenerationRequestRow.dataset_id == dataset_id)
         query = query.order_by(GenerationRequestRow.asked_ms.desc())
-        with self._connection() as connection:
+        with self._reading() as connection:
             return [RequestEntry(**row) for row in connection.execute(query).mappings()]
 
     def _newest(self, table: Any, moment: Any, column: Any, stream: str | None) -> list[Mapping[str, Any]]:
         query = select(table.__table__).order_by(moment.desc()).limit(MOST_LISTED)
         if stream is not None:
             query = query.where(column == stream)
-        with self._connection() as connection:
+        with self._reading() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def _one(self, table: Any, column: Any, wanted: str, noun: str) -> Mapping[str, Any]:
-        query = select(table.__table__).where(column.startswith(wanted, autoescape=True)).limit(3)
-        with self._connection() as connection:
+        query = select(table.__table__).where(begins_with(column, wanted)).limit(3)
+        with self._reading() as connection:
             found = [dict(row) for row in connection.execute(query).mappings()]
         if len(found) != 1:
             fit = f"no {noun} has" if not found else f"several {noun}s have"

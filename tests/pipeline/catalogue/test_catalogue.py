@@ -134,7 +134,7 @@ def test_a_newer_database_is_refused_with_both_revisions(url: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     engine.dispose()
-    with pytest.raises(CatalogueUnavailableError, match=r"9999, newer than 0002"):
+    with pytest.raises(CatalogueUnavailableError, match=r"9999, newer than 0003"):
         Catalogue.open(url)
 
 

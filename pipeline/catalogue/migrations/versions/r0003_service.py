@@ -6,14 +6,32 @@ from alembic import op
 revision = "0003"
 down_revision = "0002"
 
+IDENTIFIERS = {
+    "models": ["model_id"],
+    "champions": ["model_id"],
+    "generators": ["generator_id"],
+    "datasets": ["dataset_id", "generator_id"],
+    "generation_requests": ["request_id", "generator_id", "parent_id", "dataset_id"],
+}
+"""Columns of the tables before that are looked up by the beginning of an id."""
+
 
 def upgrade() -> None:
     """Make the tables."""
+    if op.get_context().dialect.name == "postgresql":
+        for table, columns in IDENTIFIERS.items():
+            for column in columns:
+                op.execute(f'ALTER TABLE {table} ALTER COLUMN {column} TYPE VARCHAR(64) COLLATE "C"')
     _create_jobs()
     _create_models()
     _create_quality()
     _create_alerts()
     _create_lineage()
+
+
+def _identifier(length: int) -> sa.String:
+    """Ordered by code point in every database."""
+    return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
 
 
 def _create_jobs() -> None:
@@ -35,7 +53,7 @@ def _create_jobs() -> None:
     )
     op.create_table(
         "job_runs",
-        sa.Column("run_id", sa.String(32), primary_key=True),
+        sa.Column("run_id", _identifier(32), primary_key=True),
         sa.Column("stream", sa.String(100), nullable=False),
         sa.Column("job", sa.String(100), nullable=False),
         sa.Column("kind", sa.String(40), nullable=False),
@@ -74,9 +92,9 @@ def _create_models() -> None:
     )
     op.create_table(
         "evaluations",
-        sa.Column("evaluation_id", sa.String(32), primary_key=True),
+        sa.Column("evaluation_id", _identifier(32), primary_key=True),
         sa.Column("stream", sa.String(100), nullable=False),
-        sa.Column("model_id", sa.String(64), sa.ForeignKey("models.model_id"), nullable=False),
+        sa.Column("model_id", _identifier(64), sa.ForeignKey("models.model_id"), nullable=False),
         sa.Column("created_ms", sa.BigInteger, nullable=False),
         sa.Column("figures", sa.JSON, nullable=False),
     )
@@ -84,13 +102,13 @@ def _create_models() -> None:
     op.create_index("ix_evaluations_stream_created", "evaluations", ["stream", "created_ms"])
     op.create_table(
         "decisions",
-        sa.Column("decision_id", sa.String(32), primary_key=True),
+        sa.Column("decision_id", _identifier(32), primary_key=True),
         sa.Column("stream", sa.String(100), nullable=False),
         sa.Column("kind", sa.String(20), nullable=False),
-        sa.Column("model_id", sa.String(64), nullable=True),
-        sa.Column("before_id", sa.String(64), nullable=True),
-        sa.Column("evaluation_id", sa.String(32), nullable=True),
-        sa.Column("run_id", sa.String(32), nullable=True),
+        sa.Column("model_id", _identifier(64), nullable=True),
+        sa.Column("before_id", _identifier(64), nullable=True),
+        sa.Column("evaluation_id", _identifier(32), nullable=True),
+        sa.Column("run_id", _identifier(32), nullable=True),
         sa.Column("by", sa.String(200), nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("figures", sa.JSON, nullable=False),
@@ -102,17 +120,17 @@ def _create_models() -> None:
 def _create_quality() -> None:
     op.create_table(
         "quality_results",
-        sa.Column("result_id", sa.String(32), primary_key=True),
+        sa.Column("result_id", _identifier(32), primary_key=True),
         sa.Column("stream", sa.String(100), nullable=False),
         sa.Column("subject", sa.String(20), nullable=False),
-        sa.Column("subject_id", sa.String(64), nullable=False),
+        sa.Column("subject_id", _identifier(64), nullable=False),
         sa.Column("start_ms", sa.BigInteger, nullable=True),
         sa.Column("end_ms", sa.BigInteger, nullable=True),
         sa.Column("verdict", sa.String(10), nullable=False),
         sa.Column("evaluated", sa.Integer, nullable=False),
         sa.Column("failed", sa.Integer, nullable=False),
         sa.Column("created_ms", sa.BigInteger, nullable=False),
-        sa.Column("run_id", sa.String(32), nullable=True),
+        sa.Column("run_id", _identifier(32), nullable=True),
         sa.Column("page", sa.Text, nullable=False),
         sa.Column("summary", sa.JSON, nullable=False),
     )
@@ -121,7 +139,7 @@ def _create_quality() -> None:
     op.create_table(
         "canaries",
         sa.Column("stream", sa.String(100), primary_key=True),
-        sa.Column("model_id", sa.String(64), primary_key=True),
+        sa.Column("model_id", _identifier(64), primary_key=True),
         sa.Column("family", sa.String(100), primary_key=True),
         sa.Column("hour_ms", sa.BigInteger, primary_key=True),
         sa.Column("injected", sa.Integer, nullable=False),
@@ -132,16 +150,17 @@ def _create_quality() -> None:
 def _create_alerts() -> None:
     op.create_table(
         "alerts",
-        sa.Column("alert_id", sa.String(64), primary_key=True),
+        sa.Column("alert_id", _identifier(64), primary_key=True),
         sa.Column("stream", sa.String(100), nullable=False),
         sa.Column("revision", sa.Integer, nullable=False),
         sa.Column("kind", sa.String(20), nullable=False),
         sa.Column("status", sa.String(20), nullable=False),
         sa.Column("severity", sa.String(20), nullable=False),
+        sa.Column("cause", sa.String(20), nullable=False),
         sa.Column("started_ms", sa.BigInteger, nullable=False),
         sa.Column("last_ms", sa.BigInteger, nullable=False),
         sa.Column("published_ms", sa.BigInteger, nullable=False),
-        sa.Column("model_id", sa.String(64), nullable=False),
+        sa.Column("model_id", _identifier(64), nullable=False),
         sa.Column("shadow", sa.Boolean, nullable=False),
         sa.Column("document", sa.JSON, nullable=False),
     )
@@ -159,7 +178,7 @@ def _create_alerts() -> None:
     op.create_table(
         "feedback",
         sa.Column("feedback_id", sa.Integer, primary_key=True),
-        sa.Column("alert_id", sa.String(64), nullable=False),
+        sa.Column("alert_id", _identifier(64), nullable=False),
         sa.Column("stream", sa.String(100), nullable=False),
         sa.Column("verdict", sa.String(20), nullable=False),
         sa.Column("user", sa.String(200), nullable=False),
