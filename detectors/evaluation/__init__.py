@@ -6,6 +6,7 @@ Labels are read here and nowhere else in this package, and only where a caller h
 from detectors.evaluation.families import FamilyFigures, family_figures
 from detectors.evaluation.flagging import Delays, at_budget, budget_threshold, detection_delays, label_events
 from detectors.evaluation.intervals import Interval, Ranked, bootstrap
+from detectors.evaluation.paired import PairedPrecision, paired_precision
 from detectors.evaluation.prequential import Replayed, Step, prequential, steps, timed_scores
 from detectors.evaluation.ranking import ThresholdFigures, at_threshold, auroc, average_precision
 
@@ -13,6 +14,7 @@ __all__ = [
     "Delays",
     "FamilyFigures",
     "Interval",
+    "PairedPrecision",
     "Ranked",
     "Replayed",
     "Step",
@@ -26,6 +28,7 @@ __all__ = [
     "detection_delays",
     "family_figures",
     "label_events",
+    "paired_precision",
     "prequential",
     "steps",
     "timed_scores",

@@ -75,25 +75,25 @@ def bootstrap(
     ranked = Ranked(scores, labels)
     labels = np.asarray(labels, dtype=np.bool_)
     value = figure(ranked, np.ones(len(labels)))
-    strata = _strata(labels, blocks)
-    if min(stratum.blocks for stratum in strata) < LEAST_BLOCKS:
+    sorts = strata(labels, blocks)
+    if min(sort.blocks for sort in sorts) < LEAST_BLOCKS:
         return Interval(value=value, low=float("nan"), high=float("nan"))
     g = np.random.default_rng(seed)
-    drawn_R = [figure(ranked, _weights(strata, len(labels), g)) for _ in range(draws)]
+    drawn_R = [figure(ranked, block_weights(sorts, len(labels), g)) for _ in range(draws)]
     low, high = np.quantile(drawn_R, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(value=value, low=float(low), high=float(high))
 
 
 @dataclass(frozen=True, slots=True)
-class _Stratum:
-    """Rows (S,) of one sort of blocks, and the place of each row's block among those."""
+class Stratum:
+    """What is drawn from by itself: rows (S,) of one sort of blocks, and the place of each row's block among those."""
 
     rows_S: npt.NDArray[np.int64]
     block_S: npt.NDArray[np.int64]
     blocks: int
 
 
-def _strata(labels: BoolArray, blocks: npt.NDArray[np.int64] | None) -> list[_Stratum]:
+def strata(labels: BoolArray, blocks: npt.NDArray[np.int64] | None) -> list[Stratum]:
     """Blocks with an anomaly, and those without where there are any; a row is a block where none are given."""
     if blocks is None:
         number = np.arange(len(labels))
@@ -106,14 +106,14 @@ def _strata(labels: BoolArray, blocks: npt.NDArray[np.int64] | None) -> list[_St
         rows = np.flatnonzero(holds[number] == sort)
         names, place = np.unique(number[rows], return_inverse=True)
         if len(names):
-            found.append(_Stratum(rows.astype(np.int64), place.astype(np.int64), len(names)))
+            found.append(Stratum(rows.astype(np.int64), place.astype(np.int64), len(names)))
     return found
 
 
-def _weights(strata: list[_Stratum], rows: int, g: np.random.Generator) -> FloatArray:
+def block_weights(sorts: list[Stratum], rows: int, g: np.random.Generator) -> FloatArray:
     """How often each row is drawn, (N,): its block's number of draws among as many blocks as there are."""
     weights_N = np.zeros(rows)
-    for stratum in strata:
+    for stratum in sorts:
         times = np.bincount(g.integers(0, stratum.blocks, stratum.blocks), minlength=stratum.blocks)
         weights_N[stratum.rows_S] = times[stratum.block_S]
     return weights_N

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import pyarrow as pa
 
 from pipeline.config import StreamSpec
@@ -16,6 +17,7 @@ from pipeline.state.enricher import Enricher
 from pipeline.state.recipe import Recipe
 
 MOST_BATCH_BYTES = 32 * 1024 * 1024
+OFFSET = "_offset"
 TEXT_BYTES = 24
 """What a text is taken to be long."""
 
@@ -45,6 +47,15 @@ class Rows:
     """Under the enriched schema."""
     times_ms: Int64Array
     """Shape (B,)."""
+    offsets: Int64Array | None = None
+    """Shape (B,); where the column `_offset` was asked for."""
+
+    def take(self, places: Int64Array) -> "Rows":
+        """Some of the rows, by their places."""
+        if len(places) == self.batch.num_rows:
+            return self
+        offsets = None if self.offsets is None else self.offsets[places]
+        return Rows(self.partition, self.batch.take(pa.array(places)), self.times_ms[places], offsets)
 
 
 def enriched_rows(
@@ -63,18 +74,26 @@ def enriched_rows(
     )
     if recipe is None:
         for rows in found:
-            yield Rows(f"{rows.topic_id}/{rows.partition}", conform(rows.batch, spec), rows.times_ms)
+            name = f"{rows.topic_id}/{rows.partition}"
+            yield Rows(name, conform(rows.batch, spec), rows.times_ms, _offsets(rows.batch))
         return
     most = max(1_024, MOST_BATCH_BYTES // row_bytes(recipe.schema))
-    name, enricher = "", Enricher(recipe)
+    current, enricher = "", Enricher(recipe)
     for rows in found:
         partition = f"{rows.topic_id}/{rows.partition}"
-        if partition != name:
-            name, enricher = partition, Enricher(recipe)
+        if partition != current:
+            current, enricher = partition, Enricher(recipe)
         for start in range(0, rows.batch.num_rows, most):
             times = rows.times_ms[start : start + most]
-            batch = enricher.advance(conform(rows.batch.slice(start, most), spec), times, next_offset=0)
-            yield from _inside(Rows(partition, batch, times), start_ms, end_ms)
+            archived = rows.batch.slice(start, most)
+            batch = enricher.advance(conform(archived, spec), times, next_offset=0)
+            yield from _inside(Rows(partition, batch, times, _offsets(archived)), start_ms, end_ms)
+
+
+def _offsets(archived: pa.RecordBatch) -> Int64Array | None:
+    if OFFSET not in archived.schema.names:
+        return None
+    return np.asarray(archived[OFFSET].to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def _inside(rows: Rows, start_ms: int | None, end_ms: int | None) -> Iterator[Rows]:
@@ -85,7 +104,7 @@ def _inside(rows: Rows, start_ms: int | None, end_ms: int | None) -> Iterator[Ro
     if inside.all():
         yield rows
     elif inside.any():
-        yield Rows(rows.partition, rows.batch.filter(pa.array(inside)), rows.times_ms[inside])
+        yield rows.take(np.flatnonzero(inside))
 
 
 def row_bytes(schema: pa.Schema) -> int:

@@ -9,7 +9,7 @@ Shape legend: N rows.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,8 +109,11 @@ def spec_of_file(path: Path, *, key: str | None, label: str | None) -> StreamSpe
     return infer_spec(sample.events, stream=FILE_STREAM, topic=FILE_STREAM, format=sample.format, wishes=wishes).spec
 
 
-def enriched(rows: EvaluationRows, spec: StreamSpec) -> pa.Table:
-    """The rows with what the spec derives, in the same order; the label is left out, so that no detector can see it."""
+def enriched(rows: EvaluationRows, spec: StreamSpec, *, warmed: Mapping[int, Enricher] | None = None) -> pa.Table:
+    """The rows with what the spec derives, in the same order; the label is left out, so that no detector can see it.
+
+    States begin empty, or, by partition, as `warmed` by the rows before; these are moved past the rows.
+    """
     labels = spec.columns_with(Role.LABEL)
     recipe = recipe_of(spec)
     if recipe is None:
@@ -120,7 +123,7 @@ def enriched(rows: EvaluationRows, spec: StreamSpec) -> pa.Table:
     most = max(1_024, MOST_BATCH_BYTES // row_bytes(recipe.schema))
     for partition in np.unique(rows.partition_N):
         mine = np.flatnonzero(rows.partition_N == partition)
-        enricher = Enricher(recipe)
+        enricher = (warmed or {}).get(int(partition)) or Enricher(recipe)
         for start in range(0, len(mine), most):
             at = mine[start : start + most]
             [batch] = rows.table.take(pa.array(at)).combine_chunks().to_batches()

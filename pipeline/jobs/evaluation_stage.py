@@ -60,7 +60,7 @@ def make_stage(spec: StreamSpec, rows: EvaluationRows, cut: int, options: Evalua
     injected = None
     if options.inject:
         injected = _injected(newer, options)
-        newer, labels = _altered(newer, injected, spec), None
+        newer, labels = altered(newer, injected, spec), None
     elif labels is None or not labels.any() or labels.all():
         why = "has no column with the role label" if labels is None else "has labels of one kind only among these rows"
         raise ConfigError(f"{spec.stream!r} {why}: take `--inject`, or a window with labelled events of both kinds")
@@ -93,7 +93,7 @@ def _injected(newer: EvaluationRows, options: EvaluateOptions) -> Injected:
     return done
 
 
-def _altered(newer: EvaluationRows, injected: Injected, spec: StreamSpec) -> EvaluationRows:
+def altered(newer: EvaluationRows, injected: Injected, spec: StreamSpec) -> EvaluationRows:
     """The rows with anomalies in them; added ones are in the partition of their source, at their own time."""
     times = newer.times_ms[injected.source_N].copy()
     clock = spec.column_with(Role.TIME)

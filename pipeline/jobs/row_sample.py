@@ -53,8 +53,18 @@ class RowSample:
 
     def table(self, schema: pa.Schema) -> pa.Table:
         """The sample in order of time; rows of one moment in the order they came. The sample is let go of."""
+        return self.table_and_times(schema)[0]
+
+    def table_and_times(self, schema: pa.Schema) -> tuple[pa.Table, Int64Array]:
+        """`table`, with its rows' times."""
         self._thin()
         table = pa.Table.from_batches(self._chunks, schema=schema)
-        order = np.argsort(np.concatenate([*self._times, np.empty(0, np.int64)]), kind="stable")
+        times = np.concatenate([*self._times, np.empty(0, np.int64)]).astype(np.int64)
         self._chunks, self._drawn, self._times = [], [], []
-        return table.take(pa.array(order)) if (np.diff(order) < 0).any() else table
+        return in_time(table, times)
+
+
+def in_time(table: pa.Table, times_ms: Int64Array) -> tuple[pa.Table, Int64Array]:
+    """Rows with their times, oldest first; rows of one moment stay in their order."""
+    order = np.argsort(times_ms, kind="stable")
+    return (table.take(pa.array(order)) if (np.diff(order) < 0).any() else table), times_ms[order]

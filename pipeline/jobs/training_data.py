@@ -9,7 +9,7 @@ of offset, both times.
 Shape legend: B rows of a batch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,10 +19,11 @@ import pyarrow as pa
 
 from detectors.columns import Role, feature_fields, window_fields
 from detectors.context.hashing import hash_columns
+from detectors.feedback import RowLabels
 from pipeline.config import StreamSpec
 from pipeline.errors import ConfigError
-from pipeline.jobs.enriched_rows import OrderedArchive, Rows, enriched_rows, row_bytes
-from pipeline.jobs.row_sample import RowSample
+from pipeline.jobs.enriched_rows import OFFSET, OrderedArchive, Rows, enriched_rows, row_bytes
+from pipeline.jobs.row_sample import RowSample, in_time
 from pipeline.jobs.split import Split, split_at
 from pipeline.state.recipe import Recipe, recipe_of
 
@@ -31,7 +32,28 @@ MINIMUM_ROWS = 500
 CALIBRATION_SHARE = 0.25
 MOST_SAMPLE_BYTES = 400 * 1024 * 1024
 """Of the sample that is fitted on: windows are wide, and so fewer rows of them are taken."""
+MOST_JUDGED_ROWS = 20_000
+"""Rows that people spoke of, which are kept beside the sample: they are few and tell much."""
+VERDICT = "_verdict"
 Int64s = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+class LeaveOut(Protocol):
+    """Says which rows nothing is to be learned from, and which people spoke of."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """What it reads beside what training reads."""
+
+    def kept_for_fit(self, rows: Rows) -> Mask:
+        """Which rows of the older part may be learned from, (B,)."""
+
+    def kept_for_calibration(self, rows: Rows) -> Mask:
+        """Which rows of the newest part the threshold is calibrated on, (B,)."""
+
+    def labels(self, rows: Rows) -> RowLabels:
+        """What people said of rows."""
 
 
 class Archive(OrderedArchive, Protocol):
@@ -64,15 +86,18 @@ class TrainingData:
         end_ms: int | None = None,
         seed: int = 0,
         calibration_share: float = CALIBRATION_SHARE,
+        leave_out: LeaveOut | None = None,
     ) -> None:
         """Reads the window's times. Raises ConfigError where nothing is archived and where there are too few rows."""
-        self._spec, self._archive, self._seed = spec, archive, seed
+        self._spec, self._archive, self._seed, self._leave_out = spec, archive, seed, leave_out
         self._window = start_ms, end_ms
         self._recipe = recipe_of(spec)
         self.schema: pa.Schema = spec.schema() if self._recipe is None else self._recipe.schema
         self.split = self._split(calibration_share)
         self.fit_part_rows = 0
-        """Rows older than the calibration part, known once the sample was drawn."""
+        """Rows older than the calibration part that may be learned from, known once the sample was drawn."""
+        self.labels: RowLabels | None = None
+        """What people said of the sample's rows; None where nobody was asked."""
 
     def _split(self, share: float) -> Split:
         spec, (start_ms, end_ms) = self._spec, self._window
@@ -95,37 +120,64 @@ class TrainingData:
         return found
 
     def fit_sample(self) -> pa.Table:
-        """At most `detector.max_rows` of the older rows, oldest first. Raises ConfigError where no feature has a
-        value."""
+        """At most `detector.max_rows` of the older rows, oldest first, and those that people spoke of."""
         most = min(self._spec.detector.max_rows, max(MINIMUM_ROWS, MOST_SAMPLE_BYTES // row_bytes(self.schema)))
-        sample = RowSample(most, seed=self._seed)
+        sample, judged = RowSample(most, seed=self._seed), RowSample(MOST_JUDGED_ROWS, seed=self._seed)
         divider = self.split.divider()
-        for rows in self._rows(self._window[0]):
-            older = np.flatnonzero(~divider.held_out(rows.times_ms))
-            batch = rows.batch if len(older) == rows.batch.num_rows else rows.batch.take(pa.array(older))
-            sample.offer(batch, rows.times_ms[older])
-        self.fit_part_rows = sample.rows
-        return sample.table(self.schema)
+        for found in self._rows(self._window[0]):
+            rows = found.take(np.flatnonzero(~divider.held_out(found.times_ms)))
+            if self._leave_out is not None and rows.batch.num_rows:
+                rows = self._offer_judged(self._leave_out, rows, judged)
+            sample.offer(rows.batch, rows.times_ms)
+        self.fit_part_rows = sample.rows + judged.rows
+        if self._leave_out is None:
+            return sample.table(self.schema)
+        return self._with_judged(sample, judged)
+
+    def _offer_judged(self, leave_out: LeaveOut, found: Rows, judged: RowSample) -> Rows:
+        """Sets rows apart that people spoke of; returns those that nobody did and that may be learned from."""
+        rows = found.take(np.flatnonzero(leave_out.kept_for_fit(found)))
+        labels = leave_out.labels(rows)
+        said = np.flatnonzero(labels.judged_N)
+        if len(said):
+            verdicts = pa.array(np.where(labels.confirmed_N[said], 1, -1).astype(np.int8))
+            judged.offer(rows.take(said).batch.append_column(VERDICT, verdicts), rows.times_ms[said])
+        return rows.take(np.flatnonzero(~labels.judged_N))
+
+    def _with_judged(self, sample: RowSample, judged: RowSample) -> pa.Table:
+        marked = self.schema.append(pa.field(VERDICT, pa.int8()))
+        plain, times = sample.table_and_times(self.schema)
+        spoken_of, spoken_times = judged.table_and_times(marked)
+        plain = plain.append_column(VERDICT, pa.array(np.zeros(plain.num_rows, np.int8)))
+        table, _ = in_time(pa.concat_tables([plain, spoken_of]), np.concatenate([times, spoken_times]))
+        verdicts = table[VERDICT].to_numpy()
+        self.labels = RowLabels(verdicts == 1, verdicts == -1)
+        return table.drop_columns([VERDICT])
 
     def held_out(self) -> Iterator[HeldOut]:
         """The calibration part, partition by partition."""
         divider = self.split.divider()
-        for rows in self._rows(self.split.cut_ms):
-            newer = divider.held_out(rows.times_ms)
-            if newer.any():
-                batch = rows.batch if newer.all() else rows.batch.filter(pa.array(newer))
-                groups = groups_of(batch, rows.partition, self._spec)
-                yield HeldOut(batch=batch, times_ms=rows.times_ms[newer], groups=groups)
+        for found in self._rows(self.split.cut_ms):
+            rows = found.take(np.flatnonzero(divider.held_out(found.times_ms)))
+            if self._leave_out is not None and rows.batch.num_rows:
+                rows = rows.take(np.flatnonzero(self._leave_out.kept_for_calibration(rows)))
+            if rows.batch.num_rows:
+                groups = groups_of(rows.batch, rows.partition, self._spec)
+                yield HeldOut(batch=rows.batch, times_ms=rows.times_ms, groups=groups)
 
     def _rows(self, start_ms: int | None) -> Iterator[Rows]:
         return enriched_rows(
             self._spec,
             self._recipe,
             self._archive,
-            columns=training_columns(self._spec, self._recipe),
+            columns=self._columns(),
             start_ms=start_ms,
             end_ms=self._window[1],
         )
+
+    def _columns(self) -> list[str]:
+        names = training_columns(self._spec, self._recipe)
+        return names if self._leave_out is None else list(dict.fromkeys([*names, *self._leave_out.columns, OFFSET]))
 
 
 def training_columns(spec: StreamSpec, recipe: Recipe | None = None) -> list[str]:
