@@ -44,11 +44,13 @@ class JobRecords(Connected):
         with self._writing() as connection:
             connection.execute(_change(run_id, **values).where(JobRunRow.status.in_(("queued", "running"))))
 
-    def requeue_run(self, run_id: str, *, attempt: int, not_before_ms: int, reason: str, last_lines: str) -> None:
+    def requeue_run(
+        self, run_id: str, *, attempt: int, failures: int, not_before_ms: int, reason: str, last_lines: str
+    ) -> None:
         """Queue a run again for another attempt. A run that has ended stays as it ended."""
-        values = {"status": "queued", "attempt": attempt, "not_before_ms": not_before_ms, "reason": reason}
+        values = {"status": "queued", "attempt": attempt, "failures": failures, "not_before_ms": not_before_ms}
         with self._writing() as connection:
-            change = _change(run_id, **values, last_lines=last_lines, pid=None, ended_ms=None)
+            change = _change(run_id, **values, reason=reason, last_lines=last_lines, pid=None, ended_ms=None)
             connection.execute(change.where(JobRunRow.status.in_(("queued", "running"))))
 
     def run(self, run_id_prefix: str) -> JobRunEntry:

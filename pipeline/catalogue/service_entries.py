@@ -54,6 +54,8 @@ class JobRunEntry:
     arguments: dict[str, Any] = field(default_factory=dict)
     attempt: int = 1
     """1 for the first."""
+    failures: int = 0
+    """Attempts that died or failed; one that lost its leader did not."""
     not_before_ms: int = 0
     epoch: int | None = None
     host: str = ""
