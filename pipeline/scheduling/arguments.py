@@ -9,8 +9,6 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from pipeline.config import Frozen, JobKind
 
-SEED_PER_FIRE = "per fire"
-
 
 class NoArguments(Frozen):
     """A job that goes by the spec alone."""
@@ -44,7 +42,7 @@ class GenerateDataset(Frozen):
     """A column whose levels come equally often."""
     anomalies: str = ""
     """Labelled anomalies to put in, `2%:velocity,spike`."""
-    seed: int | Literal["per fire"] = SEED_PER_FIRE
+    seed: int | Literal["per fire"] = "per fire"
     """`per fire`: other rows each time, the same rows when a run is done again."""
 
 

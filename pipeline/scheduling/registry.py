@@ -1,5 +1,6 @@
 """Which function each kind of job is. Names, not objects: what a run needs is imported in its own process."""
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import cast
 
@@ -22,7 +23,16 @@ JOBS: dict[JobKind, str] = {
 """Kind → module:function; each is a `JobFunction`."""
 
 
-def job_function(kind: JobKind) -> JobFunction:
+def job_function(kind: JobKind, jobs: Mapping[JobKind, str] = JOBS) -> JobFunction:
     """The function of a kind."""
-    module, _, name = JOBS[kind].partition(":")
-    return cast("JobFunction", getattr(import_module(module), name))
+    return cast("JobFunction", _named(jobs[kind]))
+
+
+def registry_named(name: str | None) -> Mapping[JobKind, str]:
+    """Another registry, as `module:NAME`; the usual one without."""
+    return JOBS if name is None else cast("Mapping[JobKind, str]", _named(name))
+
+
+def _named(text: str) -> object:
+    module, _, name = text.partition(":")
+    return getattr(import_module(module), name)
