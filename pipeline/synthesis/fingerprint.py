@@ -9,13 +9,13 @@ from detectors.context.hashing import hash_columns
 
 def fingerprint(table: pa.Table) -> str:
     """Names, types and values in their order, as sha256 in hex; however the table is chunked."""
-    columns = [_hashable(column.combine_chunks()) for column in table.columns]
+    columns = [hashable(column.combine_chunks()) for column in table.columns]
     digest = hashlib.sha256(repr([(field.name, str(field.type)) for field in table.schema]).encode())
     digest.update(hash_columns(columns, table.num_rows).tobytes())
     return digest.hexdigest()
 
 
-def _hashable(column: pa.Array) -> pa.Array:
+def hashable(column: pa.Array) -> pa.Array:
     """The column, or its values as text where they are of no type that is hashed."""
     kind = column.type
     if pa.types.is_dictionary(kind):
