@@ -1,8 +1,9 @@
 """Bundles: everything that scoring needs of one model, in one content-addressed folder that is never changed.
 
 `models/<id>/`: the detector's state (`weights.safetensors`, `document.json`), `threshold.json`, `schema.arrow`,
-`about.json` (stream, detector, when, facts), and `bundle.json`, which lists the others with their hashes. The id is
-the beginning of the hash of that list, so a folder whose content changed no longer fits its name.
+`about.json` (stream, detector, when, facts), `profile.json` (what batches of its training data looked like; not in
+bundles of earlier versions), and `bundle.json`, which lists the others with their hashes. The id is the beginning of
+the hash of that list, so a folder whose content changed no longer fits its name.
 """
 
 from dataclasses import dataclass
@@ -15,11 +16,12 @@ from detectors.artifacts import load_state
 from detectors.base import Detector
 from detectors.errors import DetectorError
 from detectors.thresholds import Threshold
+from pipeline.batch_profile import BatchProfile
 from pipeline.bundles import BundleFolder, canonical
 from pipeline.errors import ConfigError, ModelError
 
 FORMAT = 1
-_THRESHOLD, _SCHEMA, _ABOUT = "threshold.json", "schema.arrow", "about.json"
+_THRESHOLD, _SCHEMA, _ABOUT, _PROFILE = "threshold.json", "schema.arrow", "about.json", "profile.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,8 @@ class Bundle:
     created_ms: int
     facts: dict[str, Any]
     """What a person may want to know of its training; JSON."""
+    profile: BatchProfile | None = None
+    """What batches of its training data looked like; without it the cause of alerts is unknown."""
 
 
 class ModelStore:
@@ -51,6 +55,7 @@ class ModelStore:
         schema: pa.Schema,
         created_ms: int,
         facts: dict[str, Any],
+        profile: BatchProfile | None = None,
     ) -> Bundle:
         """Write a bundle; it is durable when this returns. Raises StorageUnavailableError."""
         about = {
@@ -65,6 +70,7 @@ class ModelStore:
             _THRESHOLD: canonical(threshold.to_document()),
             _SCHEMA: schema.serialize().to_pybytes(),
             _ABOUT: canonical(about),
+            **({_PROFILE: canonical(profile.document())} if profile is not None else {}),
         }
         model_id = self._bundles.save(*detector.state(), documents)
         return Bundle(
@@ -75,6 +81,7 @@ class ModelStore:
             schema=schema,
             created_ms=created_ms,
             facts=facts,
+            profile=profile,
         )
 
     def load(self, model_id: str, *, device: str = "cpu") -> Bundle:
@@ -97,6 +104,7 @@ class ModelStore:
                 schema=pa.ipc.read_schema(pa.py_buffer(bundles.read(folder / _SCHEMA))),
                 created_ms=int(about["created_ms"]),
                 facts=about["facts"],
+                profile=_profile(bundles, folder),
             )
         except (DetectorError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
             raise ModelError(
@@ -107,6 +115,12 @@ class ModelStore:
     def files(self, model_id: str) -> dict[str, int]:
         """A bundle's files with their sizes in bytes."""
         return self._bundles.files(model_id)
+
+
+def _profile(bundles: BundleFolder, folder: Path) -> BatchProfile | None:
+    """Raises ValueError, KeyError for one of another version."""
+    path = folder / _PROFILE
+    return BatchProfile.from_document(bundles.document(path)) if path.exists() else None
 
 
 def _detector(folder: Path, about: dict[str, Any], device: str) -> Detector:

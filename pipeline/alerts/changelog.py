@@ -63,14 +63,15 @@ def decode_value(value: bytes) -> dict[str, Any]:
 
 def encode_episode(episode: Episode) -> bytes:
     """An open episode or storm."""
-    fields = {name: getattr(episode, name) for name in _FIELDS}
+    fields = {name: getattr(episode, name) for name in (*_FIELDS, *_COUNTS)}
     return encode_value({"alert": alert_document(episode.alert), **fields})
 
 
 def decode_episode(value: bytes) -> Episode:
     """What `encode_episode` wrote."""
     fields = decode_value(value)
-    return Episode(alert=alert_from_document(fields["alert"]), **{name: fields[name] for name in _FIELDS})
+    counts = {name: fields.get(name, 0) for name in _COUNTS}  # written since causes are known
+    return Episode(alert=alert_from_document(fields["alert"]), **{name: fields[name] for name in _FIELDS}, **counts)
 
 
 _FIELDS = (
@@ -83,6 +84,7 @@ _FIELDS = (
     "published_seen_ms",
     "last_append_ms",
 )
+_COUNTS = ("judged", "bad")
 
 
 def _foreign(what: str) -> ConfigError:

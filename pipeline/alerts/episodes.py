@@ -10,7 +10,7 @@ from detectors.base import Reason
 from pipeline.alerts.identity import alert_id
 from pipeline.alerts.masking import Masking, plain_event, plain_reason
 from pipeline.alerts.messages import anomaly_message
-from pipeline.alerts.model import Alert, AlertKind, AlertStatus, Flagged, Severity
+from pipeline.alerts.model import Alert, AlertKind, AlertStatus, Cause, Flagged, Severity
 from pipeline.alerts.severity import worse
 
 
@@ -70,6 +70,10 @@ class Episode:
     """When it was last published, on the partition's clock."""
     last_append_ms: int
     """Append time of the newest row, for resolving by wall clock."""
+    judged: int = 0
+    """Rows whose cause is known."""
+    bad: int = 0
+    """Those of them that are bad data."""
 
     @property
     def order(self) -> tuple[int, int]:
@@ -113,6 +117,8 @@ def opened(sighting: Sighting, place: Place, masker: Masking) -> Episode:
         event=plain_event(masker.event(row.event)),
         shadow=place.shadow,
         key_hash=masker.key_hash(row.key, topic_id=place.topic_id),
+        cause=row.cause,
+        cause_detail=row.cause_detail,
     )
     return Episode(
         alert=alert,
@@ -124,6 +130,8 @@ def opened(sighting: Sighting, place: Place, masker: Masking) -> Episode:
         last_seen_ms=sighting.seen_ms,
         published_seen_ms=sighting.seen_ms,
         last_append_ms=row.append_time_ms,
+        judged=int(row.cause is not Cause.UNKNOWN),
+        bad=int(row.cause is Cause.BAD_DATA),
     )
 
 
@@ -140,6 +148,9 @@ def joined(episode: Episode, sighting: Sighting, masker: Masking, *, keys: int =
         events=alert.events + 1,
         keys=keys,
     )
+    judged = episode.judged + (row.cause is not Cause.UNKNOWN)
+    bad = episode.bad + (row.cause is Cause.BAD_DATA)
+    alert = blamed(alert, judged=judged, bad=bad, detail=row.cause_detail if row.cause is Cause.BAD_DATA else "")
     if _rarer(row, alert):
         alert = replace(
             alert,
@@ -156,7 +167,20 @@ def joined(episode: Episode, sighting: Sighting, masker: Masking, *, keys: int =
         last_row=row.row,
         last_seen_ms=max(episode.last_seen_ms, sighting.seen_ms),
         last_append_ms=max(episode.last_append_ms, row.append_time_ms),
+        judged=judged,
+        bad=bad,
     )
+
+
+def blamed(alert: Alert, *, judged: int, bad: int, detail: str) -> Alert:
+    """The alert with the cause of most of its judged rows, bad data where it is half of them. `detail` is the newest
+    row's, empty where that is not bad data."""
+    if not judged:
+        return alert
+    if 2 * bad < judged:
+        return replace(alert, cause=Cause.ODD_BEHAVIOUR, cause_detail="")
+    kept = alert.cause_detail if alert.cause is Cause.BAD_DATA else ""
+    return replace(alert, cause=Cause.BAD_DATA, cause_detail=detail or kept)
 
 
 def published(episode: Episode, status: AlertStatus, *, now_ms: int, message: str | None = None) -> Episode:

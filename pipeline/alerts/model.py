@@ -41,6 +41,17 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
+class Cause(StrEnum):
+    """Whether flagged events are strange, or only badly delivered."""
+
+    ODD_BEHAVIOUR = "odd_behaviour"
+    """The events around them are as they usually are."""
+    BAD_DATA = "bad_data"
+    """What makes them strange is wrong with far more of the newest events than usual."""
+    UNKNOWN = "unknown"
+    """Nothing to judge by: too few events since the worker started, or a model without a profile of usual data."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flagged:
     """One row whose score passed the threshold. Rare, so an object each is fine."""
@@ -62,6 +73,9 @@ class Flagged:
     watermark_ms: int | None = None
     """The partition's newest `time_ms` up to and including this row, unflagged rows counted too. With it, alerts do
     not depend on where batches are cut even when rows are out of order; None stands for the row's own time."""
+    cause: Cause = Cause.UNKNOWN
+    cause_detail: str = ""
+    """What is wrong with the data, or why nothing can be said; no value of an event is in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,3 +119,7 @@ class Alert:
     """The storm that took this alert over, once one has."""
     key_hash: str | None = None
     """What verdicts on alerts tell keys apart by (`Masker.key_hash`); None where there is no key, and for storms."""
+    cause: Cause = Cause.UNKNOWN
+    """Of most of its flagged events; may change as more join."""
+    cause_detail: str = ""
+    """What is wrong with the data, or why nothing can be said."""

@@ -6,10 +6,10 @@ The cause is the column of an episode's first reason. Counted is one partition, 
 from dataclasses import replace
 
 from pipeline.alerts.book import Book
-from pipeline.alerts.episodes import Episode
+from pipeline.alerts.episodes import Episode, blamed
 from pipeline.alerts.identity import alert_id
 from pipeline.alerts.messages import storm_message
-from pipeline.alerts.model import AlertKind, AlertStatus
+from pipeline.alerts.model import AlertKind, AlertStatus, Cause
 from pipeline.alerts.severity import worse
 
 
@@ -63,6 +63,9 @@ def storm_of(episodes: list[Episode]) -> Episode:
         keys=len(episodes),
         message="",
     )
+    judged, bad = sum(e.judged for e in episodes), sum(e.bad for e in episodes)
+    details = [e.alert.cause_detail for e in episodes if e.alert.cause is Cause.BAD_DATA]
+    alert = blamed(alert, judged=judged, bad=bad, detail=details[-1] if details else "")
     return replace(
         first,
         alert=alert,
@@ -71,6 +74,8 @@ def storm_of(episodes: list[Episode]) -> Episode:
         opened_seen_ms=newest.opened_seen_ms,
         last_seen_ms=max(e.last_seen_ms for e in episodes),
         last_append_ms=max(e.last_append_ms for e in episodes),
+        judged=judged,
+        bad=bad,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pipeline.alerts.changelog import WATCH, Slot, decode_value, encode_slot, encode_value
 from pipeline.alerts.episodes import Place
 from pipeline.alerts.identity import alert_id
-from pipeline.alerts.model import Alert, AlertKind, AlertStatus, Severity
+from pipeline.alerts.model import Alert, AlertKind, AlertStatus, Cause, Severity
 from pipeline.alerts.staged import Change, Staged
 from pipeline.alerts.wire import alert_document, alert_from_document
 
@@ -73,6 +73,7 @@ class Watch:
             event={},
             shadow=place.shadow,
             message=message,
+            cause=Cause.BAD_DATA if self._kind is AlertKind.REJECTS else Cause.UNKNOWN,
         )
         return self._stage(alert, (alert,), (self._key, encode_value({"alert": alert_document(alert)})))
 

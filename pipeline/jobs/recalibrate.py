@@ -189,4 +189,5 @@ def _save(
         schema=bundle.schema,
         created_ms=clock.now_ms(),
         facts=facts,
+        profile=bundle.profile,
     )

@@ -20,6 +20,9 @@ import pyarrow as pa
 from detectors.columns import Role, feature_fields, window_fields
 from detectors.context.hashing import hash_columns
 from detectors.feedback import RowLabels
+from pipeline.batch_faults import ColumnBounds
+from pipeline.batch_profile import BatchProfile
+from pipeline.batch_profiling import Profiler, bounds_of
 from pipeline.config import StreamSpec
 from pipeline.errors import ConfigError
 from pipeline.jobs.enriched_rows import OFFSET, OrderedArchive, Rows, enriched_rows, row_bytes
@@ -98,6 +101,9 @@ class TrainingData:
         """Rows older than the calibration part that may be learned from, known once the sample was drawn."""
         self.labels: RowLabels | None = None
         """What people said of the sample's rows; None where nobody was asked."""
+        self._bounds: dict[str, ColumnBounds] | None = None
+        self.profile: BatchProfile | None = None
+        """What batches usually look like, known once the sample was drawn and the held-out rows were gone through."""
 
     def _split(self, share: float) -> Split:
         spec, (start_ms, end_ms) = self._spec, self._window
@@ -130,9 +136,9 @@ class TrainingData:
                 rows = self._offer_judged(self._leave_out, rows, judged)
             sample.offer(rows.batch, rows.times_ms)
         self.fit_part_rows = sample.rows + judged.rows
-        if self._leave_out is None:
-            return sample.table(self.schema)
-        return self._with_judged(sample, judged)
+        table = sample.table(self.schema) if self._leave_out is None else self._with_judged(sample, judged)
+        self._bounds = bounds_of(table, self._spec.schema())
+        return table
 
     def _offer_judged(self, leave_out: LeaveOut, found: Rows, judged: RowSample) -> Rows:
         """Sets rows apart that people spoke of; returns those that nobody did and that may be learned from."""
@@ -157,13 +163,16 @@ class TrainingData:
     def held_out(self) -> Iterator[HeldOut]:
         """The calibration part, partition by partition."""
         divider = self.split.divider()
+        profiler = Profiler(self._bounds or {}, late_seconds=self._spec.scoring.late_seconds)
         for found in self._rows(self.split.cut_ms):
             rows = found.take(np.flatnonzero(divider.held_out(found.times_ms)))
             if self._leave_out is not None and rows.batch.num_rows:
                 rows = rows.take(np.flatnonzero(self._leave_out.kept_for_calibration(rows)))
             if rows.batch.num_rows:
                 groups = groups_of(rows.batch, rows.partition, self._spec)
+                profiler.add(rows.batch, rows.times_ms)
                 yield HeldOut(batch=rows.batch, times_ms=rows.times_ms, groups=groups)
+        self.profile = profiler.profile() if self._bounds is not None else None
 
     def _rows(self, start_ms: int | None) -> Iterator[Rows]:
         return enriched_rows(

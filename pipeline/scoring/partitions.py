@@ -9,6 +9,7 @@ from pipeline.alerts.silence import SilenceWatch
 from pipeline.config import StreamSpec
 from pipeline.kafka.port import Block, Broker, Committed, TopicPartition, TopicRequest
 from pipeline.masking import Masker
+from pipeline.scoring.batch_quality import BatchQuality, Columns
 
 RESTORE_TIMEOUT_SECONDS = 30.0
 
@@ -23,6 +24,8 @@ class PartitionState:
     rejects: RejectsWatch
     silence: SilenceWatch | None
     """Of the whole topic; held by whoever owns partition 0."""
+    quality: BatchQuality
+    """Begins anew with every assignment: the rows before it are not read again."""
     position: int
     """The next offset to be scored, and what an idle transaction commits again so that it is fenced."""
     watermark_ms: int | None = None
@@ -74,6 +77,7 @@ def _fresh(spec: StreamSpec, masker: Masker, source: TopicPartition, topic_id: s
         engine=AlertEngine(spec, topic_id=topic_id, partition=number, masker=masker),
         rejects=RejectsWatch(spec, topic_id=topic_id, partition=number),
         silence=SilenceWatch(spec, topic_id=topic_id) if number == 0 else None,
+        quality=BatchQuality(Columns(spec)),
         position=offset,
     )
 

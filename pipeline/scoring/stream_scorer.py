@@ -4,7 +4,7 @@
 alert state. Shape legend: B rows of one partition in the batch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from pipeline.deadletters import dead_letter_records
 from pipeline.intake import Intake
 from pipeline.kafka.port import Block, OutRecord, TopicPartition
 from pipeline.model_store import Bundle
+from pipeline.scoring.batch_quality import Blame
 from pipeline.scoring.forward import Enrich, Forward, ScoredPiece
 from pipeline.scoring.output import Places, alert_records, changelog_records, score_records
 from pipeline.scoring.partitions import PartitionState
@@ -117,9 +118,10 @@ class StreamScorer:
         watermarks_B = _watermarks(places.time_ms, state.watermark_ms)
         scored.late += int(np.count_nonzero(places.time_ms < watermarks_B - self._late_ms))
         scored.records += score_records(self.spec, state.source, bundle.model_id, places)
+        blames = iter(state.quality.observe(pieces, watermarks_B, bundle.profile))
         flagged, start = list[Flagged](), 0
         for piece in pieces:
-            flagged += self._flagged(piece, watermarks_B[start:])
+            flagged += self._flagged(piece, watermarks_B[start:], blames)
             start += piece.taken.batch.num_rows
         if len(watermarks_B):
             state.watermark_ms = int(watermarks_B[-1])
@@ -136,7 +138,9 @@ class StreamScorer:
         scored.records += changelog_records(self.spec, state.source.partition, stage.changelog)
         scored.staged.append((state, stage))
 
-    def _flagged(self, piece: ScoredPiece, watermarks_B: npt.NDArray[np.int64]) -> list[Flagged]:
+    def _flagged(
+        self, piece: ScoredPiece, watermarks_B: npt.NDArray[np.int64], blames: Iterator[Blame]
+    ) -> list[Flagged]:
         """A piece's flagged rows, as the alert engine takes them."""
         taken = piece.taken
         return [
@@ -151,8 +155,10 @@ class StreamScorer:
                 reasons=f.reasons,
                 event=f.event,
                 watermark_ms=int(watermarks_B[f.row]),
+                cause=blame.cause,
+                cause_detail=blame.detail,
             )
-            for f in piece.flagged
+            for f, blame in zip(piece.flagged, blames, strict=False)
         ]
 
     def key_of(self, event: Mapping[str, Any]) -> str | None:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from detectors.base import Reason
 from pipeline.alerts.messages import number_text, value_text
-from pipeline.alerts.model import Alert, AlertKind, AlertStatus, Severity
+from pipeline.alerts.model import Alert, AlertKind, AlertStatus, Cause, Severity
 from pipeline.alerts.notify.destination import DELIVERED, Delivery
 
 BAR_CELLS = 8
@@ -37,8 +37,11 @@ def harmless_json(document: str) -> str:
 
 
 def rendered(alert: Alert) -> Group:
-    """One alert, in as many lines as it has reasons and two more."""
-    return Group(_headline(alert), Text(f"  {harmless(alert.message)}", overflow="fold"), *_reasons(alert))
+    """One alert, in as many lines as it has reasons and two more, three where the data are bad."""
+    lines = [Text(f"  {harmless(alert.message)}", overflow="fold")]
+    if alert.cause is Cause.BAD_DATA and alert.cause_detail:
+        lines.append(Text(f"  bad data: {harmless(alert.cause_detail)}", style="magenta", overflow="fold"))
+    return Group(_headline(alert), *lines, *_reasons(alert))
 
 
 class Terminal:
@@ -66,6 +69,8 @@ def _headline(alert: Alert) -> Text:
     what = [alert.status.value]
     if alert.events:
         what.append(f"{alert.events:,} event{'s' if alert.events > 1 else ''}")
+    if alert.cause is not Cause.UNKNOWN:
+        what.append(alert.cause.value.replace("_", " "))
     if alert.shadow:
         what.append("shadow")
     line.append(f"  {', '.join(what)}  {harmless(alert.id[:SHORT_ID_LENGTH])}", style="dim")
