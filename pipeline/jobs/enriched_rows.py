@@ -17,7 +17,7 @@ from pipeline.state.enricher import Enricher
 from pipeline.state.recipe import Recipe
 
 MOST_BATCH_BYTES = 32 * 1024 * 1024
-OFFSET = "_offset"
+OFFSET, RECORD_ROW = "_offset", "_row"
 TEXT_BYTES = 24
 """What a text is taken to be long."""
 
@@ -49,13 +49,18 @@ class Rows:
     """Shape (B,)."""
     offsets: Int64Array | None = None
     """Shape (B,); where the column `_offset` was asked for."""
+    record_rows: Int64Array | None = None
+    """Shape (B,): which of its record's rows each is; where the column `_row` was asked for."""
 
     def take(self, places: Int64Array) -> "Rows":
         """Some of the rows, by their places."""
         if len(places) == self.batch.num_rows:
             return self
-        offsets = None if self.offsets is None else self.offsets[places]
-        return Rows(self.partition, self.batch.take(pa.array(places)), self.times_ms[places], offsets)
+        offsets, record_rows = (
+            None if values is None else values[places] for values in (self.offsets, self.record_rows)
+        )
+        batch = self.batch.take(pa.array(places))
+        return Rows(self.partition, batch, self.times_ms[places], offsets, record_rows)
 
 
 def enriched_rows(
@@ -75,7 +80,7 @@ def enriched_rows(
     if recipe is None:
         for rows in found:
             name = f"{rows.topic_id}/{rows.partition}"
-            yield Rows(name, conform(rows.batch, spec), rows.times_ms, _offsets(rows.batch))
+            yield Rows(name, conform(rows.batch, spec), rows.times_ms, *_places(rows.batch))
         return
     most = max(1_024, MOST_BATCH_BYTES // row_bytes(recipe.schema))
     current, enricher = "", Enricher(recipe)
@@ -87,13 +92,17 @@ def enriched_rows(
             times = rows.times_ms[start : start + most]
             archived = rows.batch.slice(start, most)
             batch = enricher.advance(conform(archived, spec), times, next_offset=0)
-            yield from _inside(Rows(partition, batch, times, _offsets(archived)), start_ms, end_ms)
+            yield from _inside(Rows(partition, batch, times, *_places(archived)), start_ms, end_ms)
 
 
-def _offsets(archived: pa.RecordBatch) -> Int64Array | None:
-    if OFFSET not in archived.schema.names:
-        return None
-    return np.asarray(archived[OFFSET].to_numpy(zero_copy_only=False), dtype=np.int64)
+def _places(archived: pa.RecordBatch) -> tuple[Int64Array | None, Int64Array | None]:
+    """Offsets and rows of records, where they were read."""
+    present = archived.schema.names
+    offsets, record_rows = (
+        np.asarray(archived[name].to_numpy(zero_copy_only=False), dtype=np.int64) if name in present else None
+        for name in (OFFSET, RECORD_ROW)
+    )
+    return offsets, record_rows
 
 
 def _inside(rows: Rows, start_ms: int | None, end_ms: int | None) -> Iterator[Rows]:

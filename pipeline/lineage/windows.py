@@ -14,6 +14,8 @@ from typing import Any, Protocol
 from pipeline.bundles import canonical
 from pipeline.lake.contents import PartitionContents
 
+Span = tuple[int, int]
+"""Milliseconds since the epoch: start ≤ time < end."""
 SHORT = 12
 """Characters of a fingerprint that a window's id shows."""
 ARCHIVE, FILE = "archive", "file"
@@ -51,6 +53,8 @@ class WindowRef:
     start_ms: int | None = None
     """Of an archive's window: start ≤ time < end."""
     end_ms: int | None = None
+    without: tuple[Span, ...] = ()
+    """Times inside it whose rows were left out, as they had been withdrawn."""
     rows: int
     partitions: tuple[PartitionContents, ...] = ()
     file: str | None = None
@@ -65,29 +69,78 @@ class WindowRef:
 
     def document(self) -> dict[str, Any]:
         """JSON-able."""
-        return asdict(self) | {"id": self.id, "partitions": [asdict(part) for part in self.partitions]}
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "stream": self.stream,
+            "fingerprint": self.fingerprint,
+            "start_ms": self.start_ms,
+            "end_ms": self.end_ms,
+            "without": [list(span) for span in self.without],
+            "rows": self.rows,
+            "partitions": [asdict(part) for part in self.partitions],
+            "file": self.file,
+        }
 
 
 def archive_window(
-    lake: WindowedArchive, stream: str, *, start_ms: int | None = None, end_ms: int | None = None
+    lake: WindowedArchive,
+    stream: str,
+    *,
+    start_ms: int | None = None,
+    end_ms: int | None = None,
+    without: Sequence[Span] = (),
 ) -> WindowRef:
-    """The rows of a stream's archive with `start_ms` ≤ time < `end_ms`; an end that is not given is the archive's own.
+    """The rows of a stream's archive with `start_ms` ≤ time < `end_ms`, less those of the spans left out; an end that
+    is not given is the archive's own.
 
     A window without rows is one too. Footers are read, and times of row groups that lie across its edges. Raises
     StorageUnavailableError where a file cannot be read.
     """
-    found = tuple(lake.contents(stream, start_ms=start_ms, end_ms=end_ms))
-    start = min((part.first_ms for part in found), default=0) if start_ms is None else start_ms
-    end = max((part.last_ms + 1 for part in found), default=start) if end_ms is None else end_ms
+    whole = lake.contents(stream, start_ms=start_ms, end_ms=end_ms)
+    start = min((part.first_ms for part in whole), default=0) if start_ms is None else start_ms
+    end = max((part.last_ms + 1 for part in whole), default=start) if end_ms is None else end_ms
+    left_out = overlaps(start, end, without)
+    found = tuple(whole) if not left_out else _together(lake, stream, remaining(start, end, left_out))
     return WindowRef(
         stream=stream,
         kind=ARCHIVE,
         fingerprint=hashlib.sha256(canonical({"rows": [asdict(part) for part in found]})).hexdigest(),
         start_ms=start,
         end_ms=end,
+        without=left_out,
         rows=sum(part.rows for part in found),
         partitions=found,
     )
+
+
+def overlaps(start_ms: int, end_ms: int, spans: Sequence[Span]) -> tuple[Span, ...]:
+    """What of the spans lies in a window, in order, those that meet joined."""
+    found: list[Span] = []
+    for low, high in sorted((max(low, start_ms), min(high, end_ms)) for low, high in spans):
+        if low >= high:
+            continue
+        if found and low <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], high)
+        else:
+            found.append((low, high))
+    return tuple(found)
+
+
+def remaining(start_ms: int, end_ms: int, spans: Sequence[Span]) -> tuple[Span, ...]:
+    """What of a window lies in none of the spans, in order."""
+    edges = [start_ms, *(edge for span in overlaps(start_ms, end_ms, spans) for edge in span), end_ms]
+    return tuple((low, high) for low, high in zip(edges[::2], edges[1::2], strict=True) if low < high)
+
+
+def _together(lake: WindowedArchive, stream: str, spans: Sequence[Span]) -> tuple[PartitionContents, ...]:
+    """What lies in any of the spans, by partition."""
+    found: dict[tuple[str, int], PartitionContents] = {}
+    for start_ms, end_ms in spans:
+        for part in lake.contents(stream, start_ms=start_ms, end_ms=end_ms):
+            source = part.topic_id, part.partition
+            found[source] = found[source].with_more(part) if source in found else part
+    return tuple(found[source] for source in sorted(found))
 
 
 def file_window(name: str, *, file: str, sha256: str, rows: int) -> WindowRef:
