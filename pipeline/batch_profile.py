@@ -26,6 +26,8 @@ SHORT, LONG = 256, 4_096
 """Rows of the stretches that are judged."""
 STRETCHES = (LONG, SHORT)
 LEAST_SHARE = {SHORT: 0.08, LONG: 0.02}
+LEAST_STALLED = 0.5
+"""A clock that stands still does so for most events; a few late ones do not make it one."""
 ALPHA = 1e-6
 CONFIDENCE = 0.999
 
@@ -47,10 +49,11 @@ class Usual:
         """Of all rows looked at."""
         return self.marked / self.rows if self.rows else 0.0
 
-    def limit(self, rows: int) -> int:
+    def limit(self, rows: int, fault: Fault) -> int:
         """Marked rows among `rows` (one of `STRETCHES`) beyond which they are faulty; `rows` where they never are."""
         highest = self.highest if rows == SHORT else self.highest_long
-        return _limit(rows, max(highest, _upper(self.marked, self.rows)))
+        least = LEAST_STALLED if fault is Fault.STALLED else LEAST_SHARE[rows]
+        return max(_limit(rows, max(highest, _upper(self.marked, self.rows))), int(np.ceil(least * rows)))
 
     @property
     def words(self) -> str:
@@ -134,5 +137,5 @@ def _limit(rows: int, share: float) -> int:
     if share >= 1.0:
         return rows
     beyond = bdtrc(np.arange(rows, dtype=np.float64), rows, share)  # the chance of more than so many
-    least = int(np.ceil(LEAST_SHARE[rows] * rows))
-    return max(least, int(np.argmax(beyond <= ALPHA)) if (beyond <= ALPHA).any() else rows)
+    rare = beyond <= ALPHA
+    return int(np.argmax(rare)) if rare.any() else rows

@@ -71,7 +71,7 @@ class Columns:
             return ()
         clock = (Fault.STALLED,) if self._has_clock else ()
         ids = (Fault.REPEATED,) if self.id is not None else ()
-        return (Fault.LATE, *clock, *ids, Fault.REJECTED)
+        return (Fault.REJECTED, *ids, Fault.LATE, *clock)
 
 
 class BatchQuality:
@@ -167,7 +167,7 @@ class _Judge:
             if start < 0:
                 continue
             marked = int(counts[at + 1] - counts[start])
-            if marked > usual.limit(rows) and self._is_spread(column, fault, start, at + 1):
+            if marked > usual.limit(rows, fault) and self._is_spread(column, fault, start, at + 1):
                 share = marked / (rows + marked if fault is Fault.REJECTED else rows)
                 return said(fault, column, share_text(min(1.0, share)), rows, usual.words)
         return ""
