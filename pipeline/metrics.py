@@ -23,6 +23,7 @@ class StreamMetrics:
     events: Counter
     rejects: "Labelled[Counter]"
     alerts: "Labelled[Counter]"
+    causes: "Labelled[Counter]"
     suppressed: Counter
     late: Counter
     unknown_fields: Gauge
@@ -63,6 +64,8 @@ class StreamMetrics:
         """Count what a committed staging published."""
         for alert in staged.alerts:
             self.alerts.labels(kind=alert.kind.value, severity=alert.severity.value, status=alert.status.value).inc()
+            if alert.revision == 1:
+                self.causes.labels(cause=alert.cause.value).inc()
         self.suppressed.inc(staged.suppressed)
 
     def budget(self, status: "StreamStatus") -> None:
@@ -116,6 +119,9 @@ class Metrics:
         self._alerts = Counter(
             "eddyline_alerts", "Alert messages published.", [*s, "kind", "severity", "status"], registry=r
         )
+        self._causes = Counter(
+            "eddyline_alerts_by_cause", "Alerts opened, by their cause as it was then.", [*s, "cause"], registry=r
+        )
         self._suppressed = Counter("eddyline_suppressed", "Flagged events a rule kept quiet.", s, registry=r)
         self._late = Counter("eddyline_late_events", "Events older than the stream's tolerance.", s, registry=r)
         self._unknown = Gauge("eddyline_unknown_fields", "Fields the spec does not have, last batch.", s, registry=r)
@@ -161,6 +167,7 @@ class Metrics:
             events=self._events.labels(name),
             rejects=Labelled(self._rejects, fixed),
             alerts=Labelled(self._alerts, fixed),
+            causes=Labelled(self._causes, fixed),
             suppressed=self._suppressed.labels(name),
             late=self._late.labels(name),
             unknown_fields=self._unknown.labels(name),

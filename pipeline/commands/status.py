@@ -132,6 +132,9 @@ def _print_notes(console: Console, report: "StreamReport", worker: "WorkerStatus
         console.print(
             Text(f"{name}: not heard of for {_age(worker.age_seconds)}: look at its logs, start it again", style="red")
         )
+    if bad := worker.beat.state.get("alerts_bad_data"):
+        of = f"{bad:,} of the {worker.beat.state.get('alerts', 0):,} alerts it opened"
+        console.print(Text(f"{name}: {of} were bad data, not odd behaviour: look at their producers", style="yellow"))
     for field, said in _STATE_NOTES.items():
         if partitions := worker.beat.state.get(field):
             console.print(Text(f"{name}: the keyed state of {partitions} partitions {said}", style="yellow"))

@@ -4,6 +4,7 @@ from collections import deque
 from typing import Any
 
 from detectors.score_drift import ScoreDrift
+from pipeline.alerts.model import Cause
 from pipeline.alerts.staged import Staged
 from pipeline.clock import Clock
 from pipeline.config import StreamSpec
@@ -27,6 +28,8 @@ class StreamStatus:
         self.late = 0
         self.flagged = 0
         self.alerts = 0
+        self.bad_data = 0
+        """Alerts among them that were bad data when they opened."""
         self.suppressed = 0
         self.lag = 0
         self.gaps = 0
@@ -70,6 +73,7 @@ class StreamStatus:
     def published(self, staged: Staged) -> None:
         """Count what a committed staging published."""
         self.alerts += staged.opened
+        self.bad_data += sum(a.cause is Cause.BAD_DATA and a.revision == 1 for a in staged.alerts)
         self.suppressed += staged.suppressed
 
     @property
@@ -104,6 +108,7 @@ class StreamStatus:
             "events": self.events,
             "events_per_second": round(self.events_per_second, 1),
             "alerts": self.alerts,
+            "alerts_bad_data": self.bad_data,
             "suppressed": self.suppressed,
             "flagged": self.flagged,
             "rejects": self.rejects,
