@@ -20,6 +20,9 @@ from pipeline.errors import ConfigError
 from pipeline.jobs.enriched_rows import enriched_rows
 from pipeline.jobs.train import HeldOutScores, ModelCatalogue
 from pipeline.jobs.training_data import Archive, Int64s, groups_of, training_columns
+from pipeline.lifecycle.records import PROMOTED, decision
+from pipeline.lineage.edges import edge
+from pipeline.lineage.nodes import Node, NodeKind
 from pipeline.model_store import Bundle, ModelStore
 from pipeline.state.fitting import check_fits
 from pipeline.state.recipe import recipe_of
@@ -65,9 +68,11 @@ def recalibrate_stream(
     catalogue: ModelCatalogue,
     clock: Clock,
     options: RecalibrateOptions,
+    by: str = "service",
+    run_id: str | None = None,
 ) -> RecalibrationDone:
-    """One run. Raises ConfigError where no model is in service or nothing is archived, ModelError where the model was
-    trained under other enrichments."""
+    """One run, asked for by `by`. Raises ConfigError where no model is in service or nothing is archived, ModelError
+    where the model was trained under other enrichments."""
     champion = catalogue.champion(spec.stream)
     if champion is None:
         raise ConfigError(f"stream {spec.stream!r} has no model in service: run `eddyline train {spec.stream}` first")
@@ -83,7 +88,7 @@ def recalibrate_stream(
         catalogue.add_model(after)
         promoted = options.promote
         if promoted:
-            catalogue.set_champion(spec.stream, after.model_id, "recalibrated", clock.now_ms())
+            promoted = _promote(spec, bundle, after, result, catalogue, clock, by=by, run_id=run_id)
     return RecalibrationDone(
         before=bundle,
         after=after,
@@ -164,6 +169,41 @@ def _recalibrated(
         )
     except UnusableDataError as error:
         raise ConfigError(f"no threshold can be calibrated: {error}") from error
+
+
+def _promote(
+    spec: StreamSpec,
+    before: Bundle,
+    after: Bundle,
+    result: Recalibrated,
+    catalogue: ModelCatalogue,
+    clock: Clock,
+    *,
+    by: str,
+    run_id: str | None,
+) -> bool:
+    """Whether it took over: not where another model was put into service meanwhile."""
+    now_ms, stream = clock.now_ms(), spec.stream
+    parent, child = Node(NodeKind.MODEL, before.model_id), Node(NodeKind.MODEL, after.model_id)
+    catalogue.add_edges([edge(parent, child, stream=stream, made_ms=now_ms)])
+    entry = decision(
+        stream=stream,
+        kind=PROMOTED,
+        model_id=after.model_id,
+        before_id=before.model_id,
+        run_id=run_id,
+        by=by,
+        reason="recalibrated",
+        figures={
+            "outcome": result.outcome.value,
+            "raised_alerts": result.raised_alerts,
+            "allowed_alerts": result.allowed_alerts,
+            "nats_before": before.threshold.nats,
+            "nats": after.threshold.nats,
+        },
+        decided_ms=now_ms,
+    )
+    return catalogue.decide(entry, champion=after.model_id)
 
 
 def _save(

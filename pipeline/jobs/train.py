@@ -3,7 +3,7 @@
 A run cut short leaves nothing behind that scorers could pick up: the bundle is saved and named in the catalogue last.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -13,13 +13,19 @@ import pyarrow as pa
 from detectors.auto import Choice
 from detectors.base import Detector, FitReport, FloatArray
 from detectors.errors import UnusableDataError
+from detectors.feedback import RowLabels, fit_with_labels
 from detectors.thresholds import Budget, Threshold, calibrate
+from pipeline.catalogue.service_entries import DecisionEntry, LineageEdge
 from pipeline.clock import Clock
 from pipeline.config import StreamSpec
 from pipeline.errors import ConfigError
 from pipeline.jobs.choice import DetectorMaker
 from pipeline.jobs.promise import MS_PER_DAY
-from pipeline.jobs.training_data import Archive, Int64s, TrainingData, empty_features
+from pipeline.jobs.training_data import Archive, Int64s, LeaveOut, TrainingData, empty_features
+from pipeline.lifecycle.records import PROMOTED, decision
+from pipeline.lineage.edges import edge_from_window
+from pipeline.lineage.nodes import Node, NodeKind
+from pipeline.lineage.windows import WindowRef
 from pipeline.model_store import Bundle, ModelStore
 from pipeline.state.fitting import FACT, enrichment_fact
 
@@ -40,8 +46,12 @@ class ModelCatalogue(Protocol):
     def champion(self, stream: str) -> str | None:
         """The model in service."""
 
-    def set_champion(self, stream: str, model_id: str, reason: str, now_ms: int) -> None:
-        """Put a model into service."""
+    def decide(self, entry: DecisionEntry, *, champion: str | None = None) -> bool:
+        """Write a decision down and, where a champion is given, put it into service; False where the one in service is
+        no longer the decision's `before_id`."""
+
+    def add_edges(self, edges: Sequence[LineageEdge]) -> None:
+        """Remember what came from what."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +66,8 @@ class TrainOptions:
     """The spec's where None."""
     promote: bool = True
     device: str = "cpu"
+    by: str = "a person"
+    """Who asks for it; kept in the history."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +101,17 @@ def train(
     catalogue: ModelCatalogue,
     clock: Clock,
     options: TrainOptions,
+    leave_out: LeaveOut | None = None,
+    source: WindowRef | None = None,
     report: Report = lambda fraction, text: None,
 ) -> Trained:
-    """One training run. Raises ConfigError where the archive cannot be learned from."""
+    """One training run by hand: nothing is compared. `source` goes into the lineage.
+
+    Raises ConfigError where the archive cannot be learned from.
+    """
     report(0.0, "reading the archive")
     seed = spec.detector.seed if options.seed is None else options.seed
-    data = TrainingData(spec, lake, start_ms=options.start_ms, end_ms=options.end_ms, seed=seed)
+    data = TrainingData(spec, lake, start_ms=options.start_ms, end_ms=options.end_ms, seed=seed, leave_out=leave_out)
     maker = DetectorMaker(spec, named=options.detector, seed=seed, device=options.device)
     fitted = _fit(maker, data, spec.stream, lambda fraction, text: report(0.05 + 0.8 * fraction, text))
     detector = fitted.detector
@@ -108,9 +125,10 @@ def train(
         threshold=threshold,
         schema=data.schema,
         created_ms=clock.now_ms(),
-        facts=_facts(spec, data, fitted, held_out, seed),
+        facts=training_facts(spec, data, fitted, held_out, seed) | ({} if leave_out is None else leave_out.facts()),
+        profile=data.profile,
     )
-    replaced = _enter(spec, bundle, catalogue, clock, promote=options.promote)
+    replaced, promoted = _enter(spec, bundle, catalogue, clock, options, source)
     report(1.0, "done")
     span_ms = max(data.split.end_ms - data.split.start_ms, 1)
     return Trained(
@@ -123,15 +141,15 @@ def train(
         held_out_nats=float(np.mean(held_out.scores)),
         empty_features=fitted.empty_features,
         replaced=replaced,
-        promoted=options.promote,
+        promoted=promoted,
         choice=fitted.choice,
         events_per_day=data.split.rows / span_ms * MS_PER_DAY,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Fitted:
-    """What is left of the fit once its rows are let go of."""
+class Fitted:
+    """What is left of a fit once its rows are let go of."""
 
     detector: Detector
     choice: Choice | None
@@ -184,18 +202,29 @@ def calibrated(spec: StreamSpec, held_out: HeldOutScores) -> Threshold:
         raise ConfigError(f"no threshold can be calibrated: {error}") from error
 
 
-def _fit(maker: DetectorMaker, data: TrainingData, stream: str, report: Report) -> _Fitted:
-    """Choose where that was asked for, and fit on the sample, which is let go of with this function's return."""
+def _fit(maker: DetectorMaker, data: TrainingData, stream: str, report: Report) -> Fitted:
+    """Fit on the sample, which is let go of with this function's return."""
     table = data.fit_sample()
+    return fit_table(maker, table, data.labels, stream=stream, report=report)
+
+
+def fit_table(
+    maker: DetectorMaker, table: pa.Table, labels: RowLabels | None, *, stream: str, report: Report
+) -> Fitted:
+    """Choose a detector where that was asked for, and fit it. Raises ConfigError where nothing can be learned."""
     empty = empty_features(table, stream)
     try:
-        detector, choice = maker.make(table, report)
-        return _Fitted(detector, choice, detector.fit(table, progress=report), table.num_rows, empty)
+        made, choice = maker.make(table, report)
+        detector, fit_report = fit_with_labels(made, table, labels, progress=report)
+        return Fitted(detector, choice, fit_report, table.num_rows, empty)
     except UnusableDataError as error:
         raise ConfigError(f"the archive cannot be learned from: {error}") from error
 
 
-def _facts(spec: StreamSpec, data: TrainingData, fitted: _Fitted, held_out: HeldOutScores, seed: int) -> dict[str, Any]:
+def training_facts(
+    spec: StreamSpec, data: TrainingData, fitted: Fitted, held_out: HeldOutScores, seed: int
+) -> dict[str, Any]:
+    """What a bundle says of its training."""
     return {
         "fit": asdict(fitted.report),
         "fit_rows": fitted.rows,
@@ -213,12 +242,34 @@ def _facts(spec: StreamSpec, data: TrainingData, fitted: _Fitted, held_out: Held
     }
 
 
-def _enter(spec: StreamSpec, bundle: Bundle, catalogue: ModelCatalogue, clock: Clock, *, promote: bool) -> str | None:
-    """Name the model in the catalogue; returns the champion it replaced."""
-    catalogue.register_stream(spec.model_dump(mode="json"), spec.stream)
+def _enter(
+    spec: StreamSpec,
+    bundle: Bundle,
+    catalogue: ModelCatalogue,
+    clock: Clock,
+    options: TrainOptions,
+    source: WindowRef | None,
+) -> tuple[str | None, bool]:
+    """Name the model in the catalogue; returns the champion it replaced, and whether it is in service."""
+    stream, now_ms = spec.stream, clock.now_ms()
+    catalogue.register_stream(spec.model_dump(mode="json"), stream)
     catalogue.add_model(bundle)
-    if not promote:
-        return None
-    before = catalogue.champion(spec.stream)
-    catalogue.set_champion(spec.stream, bundle.model_id, "trained", clock.now_ms())
-    return before if before != bundle.model_id else None
+    if source is not None:
+        catalogue.add_edges(
+            [edge_from_window(source, Node(NodeKind.MODEL, bundle.model_id), stream=stream, made_ms=now_ms)]
+        )
+    if not options.promote:
+        return None, False
+    while True:  # a person's word holds against whatever was put into service in the meantime
+        before = catalogue.champion(stream)
+        entry = decision(
+            stream=stream,
+            kind=PROMOTED,
+            model_id=bundle.model_id,
+            before_id=before,
+            by=options.by,
+            reason="trained by hand, compared with nothing",
+            decided_ms=now_ms,
+        )
+        if catalogue.decide(entry, champion=bundle.model_id):
+            return (before if before != bundle.model_id else None), True

@@ -11,7 +11,7 @@ Shape legend: B rows of a batch.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +57,9 @@ class LeaveOut(Protocol):
 
     def labels(self, rows: Rows) -> RowLabels:
         """What people said of rows."""
+
+    def facts(self) -> dict[str, Any]:
+        """What a bundle says of the rows that it did not learn from, once the fitted part was read."""
 
 
 class Archive(OrderedArchive, Protocol):

@@ -3,6 +3,7 @@
 Light on purpose: `eddyline check` and `eddyline jobs` read it without what the jobs themselves need.
 """
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
@@ -12,6 +13,30 @@ from pipeline.config import Frozen, JobKind
 
 class NoArguments(Frozen):
     """A job that goes by the spec alone."""
+
+
+class TrainDetector(Frozen):
+    """`train_detector`: trains a challenger on the last `retraining.window_days` before the run was due."""
+
+    start: datetime | None = None
+    """Learn from events at or after this moment instead; UTC where it names no zone."""
+    end: datetime | None = None
+    """Learn from events before this moment."""
+    detector: str | None = None
+    """The stream's own by default."""
+    seed: int | None = None
+    """The stream's own by default."""
+    reason: str = ""
+    """Why it was asked for; kept in the history."""
+
+
+class Recalibrate(Frozen):
+    """`recalibrate`: moves the champion's threshold to where the budget is kept on the stream as it now is."""
+
+    breadth: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
+    """Share of the active keys that must show a shift before it counts in full."""
+    most_change: Annotated[float, Field(gt=1.0)] = 4.0
+    """How many times fewer or more alerts a day's change may allow."""
 
 
 class TrainGenerator(Frozen):
@@ -56,6 +81,9 @@ class Compaction(Frozen):
 
 
 ARGUMENTS: dict[JobKind, type[Frozen]] = {
+    JobKind.TRAIN_DETECTOR: TrainDetector,
+    JobKind.WATCH_CHAMPION: NoArguments,
+    JobKind.RECALIBRATE: Recalibrate,
     JobKind.TRAIN_GENERATOR: TrainGenerator,
     JobKind.GENERATE_DATASET: GenerateDataset,
     JobKind.RETENTION: NoArguments,
