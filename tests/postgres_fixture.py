@@ -26,7 +26,7 @@ URL_VARIABLE = "EDDYLINE_POSTGRES_URL"
 """A server to use instead: the address of a database from which others may be made."""
 SERVER_USER = "postgres"
 WAIT_SECONDS = 60
-FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=200", "shared_buffers=32MB")
+FAST = ("fsync=off", "full_page_writes=off", "max_connections=200", "shared_buffers=32MB")
 
 
 class OwnPostgres:

@@ -7,7 +7,8 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Connection, Engine, String, Table, and_, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from pipeline.catalogue.database import WRITING, database_errors
+from pipeline.catalogue.database import WRITING
+from pipeline.catalogue.refusals import database_errors
 from pipeline.catalogue.service_entries import Fence
 from pipeline.catalogue.service_tables import LeaseRow
 from pipeline.catalogue.tables import Base

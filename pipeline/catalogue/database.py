@@ -2,14 +2,18 @@
 
 import contextlib
 import fcntl
+import json
+import math
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
+from pipeline.catalogue.refusals import database_errors, shown
 from pipeline.errors import CatalogueUnavailableError, ConfigError
 
 WRITING = "eddyline_writing"
@@ -17,21 +21,11 @@ WRITING = "eddyline_writing"
 for it there, for a transaction that has read first can no longer wait."""
 HEAD = "0003"
 """The newest revision this version knows; a test holds it equal to the migrations'."""
+CONNECT_SECONDS = 5
+STALLED_MS = 5_000
+"""A transaction in Postgres that is asked nothing for so long is ended."""
 _BUSY_MS = 10_000
 _ADVISORY_LOCK = 7_238_514_906
-
-
-@contextlib.contextmanager
-def database_errors(engine: Engine) -> Iterator[None]:
-    """Turn the database's refusals into CatalogueUnavailableError, without the password in its address."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        raise CatalogueUnavailableError(
-            f"the catalogue {engine.url.render_as_string()} does not answer ({cause}): start the database, or correct "
-            "`catalogue` in eddyline.yaml"
-        ) from error
 
 
 def open_database(url: str) -> Engine:
@@ -40,20 +34,48 @@ def open_database(url: str) -> Engine:
     Raises ConfigError for an address that cannot be one, CatalogueUnavailableError for a database that does not
     answer or that a newer version wrote.
     """
+    engine = connect(url)
+    with database_errors(engine):
+        if revision(engine) != HEAD:
+            migrate(engine)
+    return engine
+
+
+def connect(url: str) -> Engine:
+    """An engine on a database, of whatever version. Nothing is asked of it yet. Raises as `open_database` does."""
     try:
-        engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        address = make_url(url)
+        if address.get_backend_name() not in ("sqlite", "postgresql"):
+            raise ArgumentError(f"{address.get_backend_name()} is neither sqlite nor postgresql")
+        engine = create_engine(address, **_ways(address.get_backend_name()), json_serializer=_json)
+    except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
         raise ConfigError(
-            f"`catalogue` is not a database address this installation can use ({error}): try sqlite:///eddyline.db"
+            f"`catalogue` is not a database address this installation can use ({error}): try sqlite:///eddyline.db or "
+            "postgresql+psycopg://USER@HOST/DATABASE"
         ) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _sqlite_settings)
         event.listen(engine, "begin", _sqlite_begin)
         _make_folder(engine)
-    with database_errors(engine):
-        if revision(engine) != HEAD:
-            _migrate(engine)
+    else:
+        event.listen(engine, "connect", _postgres_settings)
     return engine
+
+
+def _ways(backend: str) -> dict[str, Any]:
+    """How an engine keeps and makes connections. A server that went away is found out within seconds."""
+    if backend == "sqlite":
+        return {}
+    return {
+        "pool_pre_ping": True,
+        "connect_args": {
+            "connect_timeout": CONNECT_SECONDS,
+            "keepalives_idle": 10,
+            "keepalives_interval": 3,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20_000,
+        },
+    }
 
 
 def revision(engine: Engine) -> str | None:
@@ -65,7 +87,8 @@ def revision(engine: Engine) -> str | None:
         return None if found is None else str(found)
 
 
-def _migrate(engine: Engine) -> None:
+def migrate(engine: Engine, to: str = "head") -> None:
+    """Bring a database up to a revision, one process at a time. Raises CatalogueUnavailableError for a newer one."""
     # Imported late: most openings find the database up to date, and Alembic is slow to import.
     from alembic import command
     from alembic.config import Config
@@ -78,12 +101,12 @@ def _migrate(engine: Engine) -> None:
         current = revision(engine)
         if current is not None and current not in known:
             raise CatalogueUnavailableError(
-                f"the catalogue {engine.url.render_as_string()} is at revision {current}, newer than {HEAD}, the "
+                f"the catalogue {shown(engine.url)} is at revision {current}, newer than {HEAD}, the "
                 "newest that this version knows: upgrade eddyline, or name another catalogue in eddyline.yaml"
             )
         if current != HEAD:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
 
 
 @contextlib.contextmanager
@@ -115,6 +138,30 @@ def _write_ahead(engine: Engine) -> None:
 def _sqlite_begin(connection: Connection) -> None:
     is_writing = connection.get_execution_options().get(WRITING, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+
+
+def _postgres_settings(connection: Any, _record: object) -> None:
+    """A process that stopped in the middle of a transaction must not hold its locks, the lease's least of all."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET idle_in_transaction_session_timeout = {STALLED_MS}")
+    connection.commit()
+
+
+def _json(value: Any) -> str:
+    """JSON as both databases take it: there is no NaN in it, and no infinity."""
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    """The same with null for every number that JSON has no word for."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(each) for name, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def _sqlite_settings(connection: Any, _record: object) -> None:
