@@ -6,7 +6,7 @@ analytics off. A column at a time, so that memory is a column's. Personal column
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -54,7 +54,7 @@ class GreatExpectations:
         self._gx = gx
         self._context = gx.get_context(mode="ephemeral")
         self._context.variables.progress_bars = ProgressBarsConfig(globally=False)
-        self._batches: BatchDefinition = (
+        self._batches: BatchDefinition[Any] = (
             self._context.data_sources.add_pandas("window")
             .add_dataframe_asset("rows")
             .add_batch_definition_whole_dataframe("all")
@@ -82,7 +82,7 @@ class GreatExpectations:
         return [found[asked.name] for asked in questions]
 
     def _asked(self, frame: pd.DataFrame, judged: Sequence[Judged], *, hidden: bool) -> dict[str, Answered]:
-        """Let the suite be validated on a frame, and take its verdicts. Raises nothing: what cannot be asked is said."""
+        """Validate a frame and take the verdicts. Raises nothing: what cannot be asked is said."""
         if not judged:
             return {}
         self._suites += 1
@@ -101,19 +101,24 @@ _RESULT_FORMAT: dict[str, Any] = {"result_format": "BASIC", "partial_unexpected_
 
 def expectation_of(asked: Asked) -> "Expectation":
     """The expectation that says what a question asks, bounds loosened by the slack of floating point."""
-    import great_expectations.expectations as gxe
+    if asked.what in _BUILT_IN:
+        name, facts_of = _BUILT_IN[asked.what]
+        column, facts = _column_of(asked), facts_of(asked)
+    elif asked.what is What.TYPE:
+        name, column, facts = "ExpectColumnValuesToBeInSet", asked.name, {"value_set": [asked.arrow_type]}
+    else:
+        least = None if asked.least is None else asked.least - SLACK
+        most = None if asked.most is None else asked.most + SLACK
+        name, column, facts = "ExpectColumnValuesToBeBetween", asked.name, {"min_value": least, "max_value": most}
+    made: Expectation = getattr(_expectations(), name)(column=column, meta={"asked": asked.name}, **facts)
+    return made
 
-    made = _BUILT_IN.get(asked.what)
-    common: dict[str, Any] = {"meta": {"asked": asked.name}}
-    if made is not None:
-        name, facts = made[0], made[1](asked)
-        cls: Any = getattr(gxe, name)
-        return cls(column=_column_of(asked), **facts, **common)
-    if asked.what is What.TYPE:
-        return gxe.ExpectColumnValuesToBeInSet(column=asked.name, value_set=[asked.arrow_type], **common)
-    least = None if asked.least is None else asked.least - SLACK
-    most = None if asked.most is None else asked.most + SLACK
-    return gxe.ExpectColumnValuesToBeBetween(column=asked.name, min_value=least, max_value=most, **common)
+
+def _expectations() -> Any:
+    """The module of expectations; imported late, it takes seconds."""
+    import great_expectations.expectations as module
+
+    return module
 
 
 def _mostly(asked: Asked) -> float:
@@ -146,7 +151,7 @@ def _mean(asked: Asked) -> dict[str, Any]:
     return {"min_value": least - SLACK, "max_value": most + SLACK}
 
 
-_BUILT_IN: Mapping[What, Any] = {
+_BUILT_IN: Mapping[What, tuple[str, Callable[[Asked], dict[str, Any]]]] = {
     What.MISSING: ("ExpectColumnProportionOfNonNullValuesToBeBetween", _present),
     What.LIMITS: ("ExpectColumnValuesToBeBetween", _limits),
     What.QUANTILE: ("ExpectColumnQuantileValuesToBeBetween", _quantile),
@@ -158,7 +163,10 @@ _BUILT_IN: Mapping[What, Any] = {
 
 
 def _column_of(asked: Asked) -> str:
-    """The frame's column that a question is asked of."""
+    """The frame's column that a question is asked of: for each quantile one of its own, since figures of the same kind
+    and column are taken for the same."""
+    if asked.what is What.QUANTILE:
+        return f"{asked.column} (number) {asked.probability:g}"
     form = "number" if asked.what in _ON_NUMBERS else "name" if asked.what in _ON_NAMES else "value"
     return f"{asked.column} ({form})"
 
@@ -177,7 +185,7 @@ def _frame(window: Window, column: str, judged: Sequence[Judged]) -> pd.DataFram
     for j in judged:
         name = _column_of(j.asked)
         if name not in forms:
-            forms[name] = _form(window, column, name.removeprefix(f"{column} "))
+            forms[name] = _form(window, column, name.removeprefix(f"{column} ").partition(" ")[0])
     return pd.DataFrame(forms)
 
 

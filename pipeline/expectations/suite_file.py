@@ -119,7 +119,9 @@ def _wrapped(start: str, value: Any) -> list[str]:
     if len(whole) <= _WIDTH or not isinstance(value, list | dict):
         return [whole]
     is_list = isinstance(value, list)
-    items = [_flow(v) for v in value] if is_list else [f"{_text(k)}: {_flow(v)}" for k, v in value.items()]
+    items = (
+        [f"{_text(k)}: {_flow(v)}" for k, v in value.items()] if isinstance(value, dict) else list(map(_flow, value))
+    )
     opening, closing = "[]" if is_list else "{}"
     space = " " * (len(start) - len(start.lstrip()) + 2)
     lines, line = [start + opening], space
@@ -204,8 +206,8 @@ def _check_column(column: ColumnSpec, entries: ColumnSuite, document: Document) 
 
 _HEAD = (
     "# What events of this stream look like. Inferred from the archive; yours to read and to edit.",
-    "# Every tolerance is what windows of the archive varied by, with room for chance: of clean windows, at most the share",
-    "# `false_failures` fails. Delete what does not matter; change what is too tight or too loose: a later inference keeps",
-    "# what you changed. Any entry takes `severity: warning` (said, fails nothing) and `note: your own words`.",
+    "# Every tolerance is what windows of the archive varied by, with room for chance: of clean windows, at most the",
+    "# share `false_failures` fails. Delete what does not matter; change what is too tight or too loose: a later",
+    "# inference keeps what you changed. Any entry takes `severity: warning` (said, fails nothing) and `note: a text`.",
 )
 _TAIL = ("# Kept by Eddyline to know your changes from its own: leave these lines alone.",)
