@@ -32,7 +32,7 @@ def demo(
     from rich.console import Console
 
     from pipeline.commands.stopping import stop_on_signal
-    from pipeline.demo.prepare import StoppedError
+    from pipeline.demo.archiving import StoppedError
     from pipeline.demo.run import run_demo
 
     plan = _plan(data, label, key, time, alerts_per_day)

@@ -5,15 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from detectors.columns import Role
-from pipeline.archive import Archiver
 from pipeline.clock import SystemClock
 from pipeline.codecs.registry import make_codec
 from pipeline.commands.context import Context
 from pipeline.config import CodecFormat, StreamSpec
+from pipeline.demo.archiving import Archiving, StoppedError
 from pipeline.demo.plan import DemoPlan
-from pipeline.errors import EddylineError
 from pipeline.event_files import BATCH_ROWS
-from pipeline.intake import Intake
 from pipeline.jobs.train import Trained, TrainOptions, train
 from pipeline.kafka.port import TopicRequest
 from pipeline.pacing import Pace, Pacer
@@ -23,12 +21,7 @@ from pipeline.replay import Replay
 PARTITIONS = 2
 HISTORY_ROWS_PER_RECORD = 500
 """The history travels as Arrow records, many events each, so that nobody waits for it; the live part as JSON."""
-ARCHIVE_DEADLINE_SECONDS = 120.0
 Report = Callable[[float, str], None]
-
-
-class StoppedError(EddylineError):
-    """Somebody pressed Ctrl-C."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,16 +52,18 @@ def prepare(plan: DemoPlan, context: Context, stop: threading.Event, report: Rep
     """Replay and archive the history, then learn from it. Raises StoppedError when told to stop."""
     clock = SystemClock()
     create_topic(plan, context)
-    archive_stop = threading.Event()
-    archiving = _Archiving(plan, context, archive_stop)
+    archiving, wanted = Archiving(history_spec(plan), context), plan.history.num_rows
     started = clock.monotonic()
     archiving.start()
     try:
         replay_seconds = _replay_history(plan, context, stop, report)
-        _wait_until_archived(plan, archiving, stop, report, clock.monotonic() + ARCHIVE_DEADLINE_SECONDS)
+        archiving.wait(
+            wanted,
+            stop,
+            lambda taken: report(0.2 + 0.1 * taken / wanted, f"archiving {taken:,} of {wanted:,} events to Parquet"),
+        )
     finally:
-        archive_stop.set()
-        archiving.join()
+        archiving.close()
     archiving.check()
     archive_seconds = clock.monotonic() - started
 
@@ -130,41 +125,3 @@ def record_maker(plan: DemoPlan, spec: StreamSpec, *, stamp: Stamp, rows_per_rec
         rows_per_record=rows_per_record,
         partitions=partitions_of(plan),
     )
-
-
-class _Archiving(threading.Thread):
-    """The archiver in a thread of the demo's."""
-
-    def __init__(self, plan: DemoPlan, context: Context, stop: threading.Event) -> None:
-        super().__init__(name="eddyline-demo-archiver", daemon=True)
-        spec = history_spec(plan)
-        self._stop_event = stop
-        self._failure: EddylineError | None = None
-        self.archiver = Archiver(
-            context.settings, spec, context.broker(), context.lake(), SystemClock(), intake=Intake(spec)
-        )
-
-    def run(self) -> None:
-        """Archive until told to stop."""
-        try:
-            self.archiver.run(self._stop_event)
-        except EddylineError as error:
-            self._failure = error
-
-    def check(self) -> None:
-        """Raise what ended it."""
-        if self._failure is not None:
-            raise self._failure
-
-
-def _wait_until_archived(
-    plan: DemoPlan, archiving: _Archiving, stop: threading.Event, report: Report, deadline: float
-) -> None:
-    clock, wanted = SystemClock(), plan.history.num_rows
-    while (taken := archiving.archiver.progress.events) < wanted and archiving.is_alive():
-        if stop.wait(0.05):
-            raise StoppedError("stopped while archiving")
-        if clock.monotonic() > deadline:
-            said = archiving.archiver.progress.last_error or "the machine is too busy"
-            raise EddylineError(f"only {taken:,} of {wanted:,} events were archived in time ({said}): try again")
-        report(0.2 + 0.1 * taken / wanted, f"archiving {taken:,} of {wanted:,} events to Parquet")

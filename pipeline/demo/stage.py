@@ -10,9 +10,10 @@ from detectors.columns import Role
 from pipeline.alerts.model import Alert
 from pipeline.clock import SystemClock
 from pipeline.commands.context import Context
+from pipeline.demo.archiving import StoppedError
 from pipeline.demo.live import Floats, LiveReader, Outcome, Places
 from pipeline.demo.plan import DemoPlan
-from pipeline.demo.prepare import StoppedError, create_topic, partitions_of, record_maker
+from pipeline.demo.prepare import create_topic, partitions_of, record_maker
 from pipeline.demo.summary import Summary, summarise
 from pipeline.errors import EddylineError
 from pipeline.model_store import Bundle
