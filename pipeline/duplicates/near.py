@@ -25,7 +25,7 @@ import numpy.typing as npt
 from detectors.compiled import compiled
 from pipeline.duplicates.content import UInt64Array
 from pipeline.duplicates.frame import FloatArray, Frame
-from pipeline.duplicates.repeats import Int64Array
+from pipeline.duplicates.repeats import Int64Array, repeats
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -65,15 +65,31 @@ class NearRows:
     """(N,): the place of the earliest row found near; -1 where there is none."""
     differs: Int64Array
     """(N,): a column that differs from it, the last of two; -1 where all are within tolerance, or nothing is near."""
+    exact_rows: int
+    """Rows that equal an earlier one: they are near nothing."""
 
 
 def near_rows(frame: Frame, options: NearOptions) -> NearRows:
-    """Rows of a frame that are near an earlier one. Time grows with the rows times the columns."""
+    """Rows of a frame that are near an earlier one and equal none. Time grows with the rows times the columns."""
+    nothing = np.full(frame.rows, -1, np.int64)
+    if len(frame.columns) < LEAST_COLUMNS or frame.rows < 2:
+        return NearRows(nothing, nothing.copy(), 0)
+    equal = repeats(_group_hashes(frame, np.zeros(frame.numbers.shape[1]), 0.0, 1)[0])
+    if not len(equal.rows):
+        return _near(frame, options)
+    kept = np.flatnonzero(~equal.mask(frame.rows))
+    found = _near(Frame(frame.numbers[kept], frame.names[kept], frame.columns), options)
+    earlier, differs = nothing, nothing.copy()
+    earlier[kept] = np.where(found.earlier >= 0, kept[found.earlier], -1)
+    differs[kept] = found.differs
+    return NearRows(earlier, differs, len(equal.rows))
+
+
+def _near(frame: Frame, options: NearOptions) -> NearRows:
+    """Among rows that all differ."""
     spread = _spreads(frame)
     tolerance = options.tolerance * spread
-    found = NearRows(np.full(frame.rows, -1, np.int64), np.full(frame.rows, -1, np.int64))
-    if len(frame.columns) < LEAST_COLUMNS or frame.rows < 2:
-        return found
+    found = NearRows(np.full(frame.rows, -1, np.int64), np.full(frame.rows, -1, np.int64), 0)
     scaled = _scaled(frame, spread)
     grids = (0.0, 0.5) if (tolerance > 0).any() else (0.0,)
     for grid in grids:

@@ -54,6 +54,10 @@ class Lake:
         """What a stream's archive holds with `start_ms` ≤ time < `end_ms`, by partition. Footers tell most of it."""
         return contents(self.files(stream), start_ms=start_ms, end_ms=end_ms)
 
+    def columns(self, stream: str) -> list[str]:
+        """The columns that any file of a stream's archive has; none where nothing is archived."""
+        return list(ArchiveReader(self.files(stream), stream, None).schema.names)
+
     def iterate_real(
         self,
         stream: str,
