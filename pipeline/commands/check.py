@@ -31,6 +31,7 @@ def check(
     """
     from rich.console import Console
 
+    from pipeline.scheduling.problems import schedule_notes, schedule_problems
     from pipeline.yaml_files import read_files
 
     console = Console(soft_wrap=True, highlight=False)
@@ -40,7 +41,9 @@ def check(
     if reading.loaded is not None:
         problems += _unknown_detectors(reading.loaded)
         problems += _underivable(reading.loaded)
+        problems += schedule_problems(reading.loaded)
         notes += _notes(reading.loaded.specs.values())
+        notes += schedule_notes(reading.loaded.specs.values())
         if not offline and reading.loaded.specs:
             notes += _topics(reading.loaded, console)
     for problem in sorted(problems):

@@ -29,6 +29,8 @@ COMMANDS = (
     "models",
     "synth",
     "score",
+    "schedule",
+    "jobs",
     "status",
     "alerts",
     "notify",

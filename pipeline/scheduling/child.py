@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     context = load(options.config)
     files = RunFiles(context.lake().metadata)
     try:
-        return _run(context, options.run, fence, parent=options.parent, jobs=registry_named(options.registry))
+        return _run(context, options.run, fence, parent=options.parent, jobs=_registry(options.registry))
     except LeaseLostError as error:
         log.error("another scheduler leads now", reason=str(error))
         return EXIT_LEASE_LOST
@@ -69,7 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_FINAL if is_final else EXIT_AGAIN
 
 
-def _run(context: Context, run_id: str, fence: Fence, *, parent: int, jobs: Mapping[JobKind, str]) -> int:
+def _registry(name: str | None) -> Mapping[JobKind, str] | None:
+    return None if name is None else registry_named(name)
+
+
+def _run(context: Context, run_id: str, fence: Fence, *, parent: int, jobs: Mapping[JobKind, str] | None) -> int:
     catalogue = context.catalogue()
     fenced = catalogue.fenced(fence)
     run = _taken(catalogue, run_id, fence)
@@ -95,11 +99,16 @@ def _taken(catalogue: "Catalogue", run_id: str, fence: Fence) -> JobRunEntry:
 
 
 def done(
-    run: JobRunEntry, context: Context, fenced: "Catalogue", *, report: Report, jobs: Mapping[JobKind, str] = JOBS
+    run: JobRunEntry,
+    context: Context,
+    fenced: "Catalogue",
+    *,
+    report: Report,
+    jobs: Mapping[JobKind, str] | None = None,
 ) -> JobOutcome:
     """What came of a run. Raises what its function raises, and ConfigError for arguments that it does not take."""
     kind = JobKind(run.kind)
-    if jobs is JOBS:
+    if jobs is None:
         try:
             validated_arguments(kind, run.arguments)
         except ValidationError as error:
@@ -112,9 +121,9 @@ def done(
         run_id=run.run_id,
         report=report,
         fire_ms=run.fire_ms,
-        before_publishing=fenced.check_fence,
+        before_publishing=lambda: patiently(fenced.check_fence),
     )
-    return job_function(kind, jobs)(job, run.arguments)
+    return job_function(kind, jobs or JOBS)(job, run.arguments)
 
 
 def end(fenced: "Catalogue", run: JobRunEntry, outcome: JobOutcome) -> None:

@@ -28,9 +28,9 @@ def job_function(kind: JobKind, jobs: Mapping[JobKind, str] = JOBS) -> JobFuncti
     return cast("JobFunction", _named(jobs[kind]))
 
 
-def registry_named(name: str | None) -> Mapping[JobKind, str]:
-    """Another registry, as `module:NAME`; the usual one without."""
-    return JOBS if name is None else cast("Mapping[JobKind, str]", _named(name))
+def registry_named(name: str) -> Mapping[JobKind, str]:
+    """Another registry, as `module:NAME`."""
+    return cast("Mapping[JobKind, str]", _named(name))
 
 
 def _named(text: str) -> object:
