@@ -40,9 +40,9 @@ class RowSample:
 
     def _thin(self) -> None:
         """Let go of all rows but those with the smallest numbers, chunk by chunk."""
-        drawn = np.concatenate(self._drawn)
-        if len(drawn) <= self._most:
+        if self._kept <= self._most:
             return
+        drawn = np.concatenate(self._drawn)
         self._limit = float(np.partition(drawn, self._most)[self._most])
         for number, values in enumerate(self._drawn):
             keep = np.flatnonzero(values < self._limit)

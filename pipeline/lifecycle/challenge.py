@@ -152,6 +152,7 @@ def _publish(
         schema=made.schema,
         created_ms=now_ms,
         facts=made.facts,
+        profile=made.profile,
     )
     document = {**comparison.document(), "verdict": decided.verdict.value, "reasons": decided.reasons, "notes": notes}
     figures = evaluation(stream=spec.stream, model_id=bundle.model_id, created_ms=now_ms, figures=document)

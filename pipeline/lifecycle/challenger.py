@@ -17,6 +17,7 @@ from detectors.feedback import RowLabels
 from detectors.forest import ForestDetector
 from detectors.pca import PcaDetector
 from detectors.thresholds import Threshold
+from pipeline.batch_profile import BatchProfile
 from pipeline.config import StreamSpec
 from pipeline.errors import ConfigError
 from pipeline.jobs.choice import DetectorMaker
@@ -59,6 +60,7 @@ class Challenger:
     schema: pa.Schema
     facts: dict[str, Any]
     baselines: dict[str, Detector]
+    profile: BatchProfile | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +149,7 @@ def make_challenger(
             "compared_from_ms": parts.compare_ms,
         },
         baselines=baselines,
+        profile=data.profile,
     )
 
 

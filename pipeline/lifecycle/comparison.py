@@ -50,7 +50,7 @@ class Figures:
     detector: str
     model_id: str | None
     average_precision: Interval
-    """Mean over families."""
+    """Of all families together, each weighing alike."""
     auroc: float
     families: dict[str, dict[str, float]]
     """By family: average_precision and auroc."""
@@ -74,7 +74,7 @@ class Comparison:
     seed: int
     figures: dict[str, Figures]
     differences: dict[str, Interval]
-    """The challenger's mean average precision less each other's."""
+    """The challenger's average precision less each other's."""
 
     def compared(self) -> Compared:
         """What the verdict reads."""

@@ -2,7 +2,7 @@
 
 A challenger must not be worse than PCA and isolation forest, and must better the champion in one of two ways:
 
-better      the whole interval of the difference in mean average precision (paired bootstrap) lies above `LEAST_GAIN`.
+better      the whole interval of the difference in average precision (paired bootstrap) lies above `LEAST_GAIN`.
             A gain smaller than that is what another seed gives, so it is no reason to change models
             (docs/decisions/0027-promotion.md).
 drifted     the champion's alerts on the replay have left the promise, the challenger's keep it, and its average
@@ -22,7 +22,7 @@ from detectors.evaluation import Interval
 from detectors.thresholds import observed_rate
 
 LEAST_GAIN = 0.01
-"""Of mean average precision."""
+"""Of average precision."""
 
 
 class Verdict(StrEnum):
@@ -60,7 +60,7 @@ class Compared:
     """The figures that the rules read."""
 
     over_champion: Interval | None
-    """Challenger less champion, in mean average precision; None where there is no champion to compare with."""
+    """Challenger less champion, in average precision; None where there is no champion to compare with."""
     over_baselines: dict[str, Interval]
     challenger_alerts: AlertsSeen
     champion_alerts: AlertsSeen | None

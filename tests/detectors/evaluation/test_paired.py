@@ -24,9 +24,17 @@ def test_each_family_is_average_precision_with_ties_as_one(seed: int, levels: in
     found = paired_precision({"a": scores}, family, blocks=np.arange(120), draws=0)
     for place, number in enumerate(np.unique(family[family >= 0])):
         shown = (family == number) | (family < 0)
-        assert found.families_MF[0, place] == pytest.approx(
-            average_precision(scores[shown], family[shown] == number)
-        )
+        assert found.families_MF[0, place] == pytest.approx(average_precision(scores[shown], family[shown] == number))
+
+
+def test_all_families_together_weigh_alike_however_many_rows_they_have() -> None:
+    rng = np.random.default_rng(3)
+    family = np.concatenate([np.full(500, -1), np.zeros(60, np.int64), np.full(20, 1)])
+    scores = rng.normal(size=580) + np.where(family == 0, 0.5, np.where(family == 1, 3.0, 0.0))
+    found = paired_precision({"a": scores}, family, blocks=np.arange(580), draws=0)
+    even = np.repeat(np.arange(580), np.select([family == 0, family == 1], [2, 6], 3))
+    assert found.value_M[0] == pytest.approx(average_precision(scores[even], family[even] >= 0))
+    assert found.value_M[0] > average_precision(scores, family >= 0)
 
 
 def test_what_moves_both_scorers_cancels_and_what_moves_one_shows() -> None:
