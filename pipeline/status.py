@@ -1,10 +1,11 @@
 """What runs and how it fares: the workers' heartbeats as one document, for `eddyline status` and for programs."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pipeline.catalogue import WorkerBeat
+from pipeline.canaries.recall import LiveRecall, live_recall
+from pipeline.catalogue import CanaryCount, WorkerBeat
 from pipeline.scoring.standing import Standing, standing_of
 
 STALE_SECONDS = 30.0
@@ -19,6 +20,9 @@ class StatusCatalogue(Protocol):
 
     def champion(self, stream: str) -> str | None:
         """The model in service."""
+
+    def canary_counts(self, stream: str, since_ms: int, model_id: str | None = None) -> list[CanaryCount]:
+        """A stream's counts of canaries since a moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +66,21 @@ class StreamReport:
     stream: str
     champion: str | None
     workers: tuple[WorkerStatus, ...]
+    canaries: LiveRecall = field(default_factory=lambda: LiveRecall(model_id=None))
+    """What the champion caught of them over the last day."""
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
         workers = [worker.document() for worker in self.workers]
         standing = self.standing
         budget = standing.document() if standing is not None else None
-        return {"stream": self.stream, "champion": self.champion, "budget": budget, "workers": workers}
+        return {
+            "stream": self.stream,
+            "champion": self.champion,
+            "budget": budget,
+            "workers": workers,
+            "canaries": self.canaries.document(),
+        }
 
     @property
     def standing(self) -> Standing | None:
@@ -85,8 +97,9 @@ def stream_reports(catalogue: StatusCatalogue, streams: Iterable[str], *, now_ms
     return [
         StreamReport(
             stream=name,
-            champion=catalogue.champion(name),
+            champion=champion,
             workers=tuple(worker for worker in workers if worker.beat.stream == name),
+            canaries=live_recall(catalogue, name, champion, now_ms=now_ms),
         )
-        for name in names
+        for name, champion in ((name, catalogue.champion(name)) for name in names)
     ]

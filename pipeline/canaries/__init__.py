@@ -1,1 +1,1 @@
-"""Synthetic anomalies of known kind in a shadow copy of the live stream."""
+"""Canaries: anomalies of known kind put into a shadow copy of the live stream, to see how many the champion catches."""

@@ -29,6 +29,7 @@ COMMANDS = (
     "models",
     "synth",
     "score",
+    "canaries",
     "schedule",
     "jobs",
     "status",

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from pipeline.canaries.recall import LiveRecall
     from pipeline.catalogue import WorkerBeat
     from pipeline.scoring.standing import Standing
     from pipeline.status import StreamReport, WorkerStatus
@@ -77,6 +78,10 @@ def print_reports(console: Console, reports: "list[StreamReport]") -> None:
             )
         if report.standing is not None and report.standing.observed is not None:
             console.print(Text(f"{report.stream}: {standing_text(report.standing)}"))
+        if report.canaries.families:
+            console.print(Text(f"{report.stream}: {recall_text(report.canaries)}"))
+        for fall in report.canaries.falls:
+            console.print(Text(f"{report.stream}: {fall.words}", style="yellow"))
         for worker in report.workers:
             _print_notes(console, report, worker)
 
@@ -151,6 +156,16 @@ def standing_text(standing: "Standing") -> str:
     told += "" if seen is None else f"{seen.high * scale:.3g})"
     verdict = standing.verdict.value.replace("_", " ")
     return f"promised at most {standing.promised * scale:g} alerts {unit}{told}: {verdict}"
+
+
+def recall_text(recall: "LiveRecall") -> str:
+    """How many canaries were caught, by family, for people."""
+    told = (
+        f"{f.family} {f.recall:.0%} ({f.low:.0%} to {f.high:.0%} of {f.injected:,})"
+        for f in recall.families
+        if f.injected
+    )
+    return "canaries caught over the last day: " + ", ".join(told)
 
 
 def _role(beat: "WorkerBeat") -> str:

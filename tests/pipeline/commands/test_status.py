@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from pipeline.catalogue import WorkerBeat
+from pipeline.catalogue import CanaryCount, WorkerBeat
 from pipeline.commands.status import print_reports
 from pipeline.status import STALE_SECONDS, stream_reports
 
@@ -41,12 +41,16 @@ class Beats:
 
     def __init__(self, *beats: WorkerBeat, champion: str | None = "aa11") -> None:
         self._beats, self._champion = list(beats), champion
+        self.counts: list[CanaryCount] = []
 
     def workers(self) -> list[WorkerBeat]:
         return self._beats
 
     def champion(self, stream: str) -> str | None:
         return self._champion
+
+    def canary_counts(self, stream: str, since_ms: int, model_id: str | None = None) -> list[CanaryCount]:
+        return [count for count in self.counts if count.hour_ms >= since_ms]
 
 
 def shown(catalogue: Beats, *streams: str, width: int = 200) -> str:
@@ -97,3 +101,24 @@ def test_keyed_state_that_lacks_something_is_said() -> None:
     text = shown(Beats(lacking), "payments")
     assert "keyed state of 2 partitions is warming up" in text
     assert "keyed state of 1 partitions lacks events" in text
+
+
+def test_canaries_and_alerts_that_were_bad_data_are_said() -> None:
+    state = {**SCORER.state, "alerts": 30, "alerts_bad_data": 12}
+    catalogue = Beats(replace(SCORER, state=state))
+    week, hour = 100, 3_600_000
+    for age, caught in ((week, 390), (2, 90)):
+        catalogue.counts.append(
+            CanaryCount(
+                stream="payments",
+                model_id="aa11",
+                family="stuck",
+                hour_ms=NOW_MS - age * hour,
+                injected=400,
+                caught=caught,
+            )
+        )
+    text = shown(catalogue)
+    assert "canaries caught over the last day: stuck 22% (19% to 27% of 400)" in text
+    assert "stuck is caught 22% of the time, 98% with the week before" in text
+    assert "12 of the 30 alerts it opened were bad data" in text
