@@ -12,15 +12,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.catalogue.entries import RequestStatus
+from pipeline.catalogue.entries import DatasetStatus, RequestStatus
 from pipeline.clock import Clock
 from pipeline.errors import ConfigError, EddylineError
-from pipeline.jobs.synth_records import DatasetCatalogue, enter_dataset, entry_of, recorded, repaired
+from pipeline.jobs.synth_records import DatasetCatalogue, connect, enter_dataset, entry_of, recorded, repaired
 from pipeline.lake.lake import Lake
 from pipeline.lake.synthetic_layout import DatasetPlaces, part_name
+from pipeline.lineage.nodes import Node, NodeKind
+from pipeline.lineage.withdrawn import refuse_withdrawn, refused, why_withdrawn
 from pipeline.synthesis.chunk_maker import ChunkMaker, anomaly_figures
 from pipeline.synthesis.comparable import comparable
-from pipeline.synthesis.datasets import BeforePublishing, publish, refuse, withdrawal
+from pipeline.synthesis.datasets import BeforePublishing, publish, refuse, withdraw, withdrawal
 from pipeline.synthesis.gate_sample import gate_sample
 from pipeline.synthesis.gates import Evidence, Judge, Judged, judge
 from pipeline.synthesis.generator_store import GeneratorBundle
@@ -72,7 +74,8 @@ def synth_generate(
 ) -> Generated:
     """One dataset. `real` reads the rows that the generator learned from and those it never saw.
 
-    Raises ConfigError for a request that cannot be met, a dataset that was withdrawn or that another process makes;
+    Raises ConfigError for a request that cannot be met, a dataset that was withdrawn or that another process makes, a
+    generator that came from something withdrawn;
     StorageUnavailableError where the lake cannot be written. Nothing is visible then, and the same request goes on.
     """
     options = options or GenerateOptions()
@@ -86,23 +89,39 @@ def synth_generate(
                 f"this request makes dataset {places.dataset_id}, which was withdrawn ({withdrawn['reason']}): ask "
                 "with another --seed for other rows"
             )
+        generator = Node(NodeKind.GENERATOR, bundle.generator_id)
         asked = entry_of(request, bundle, parent=options.parent, now_ms=clock.now_ms())
         if places.published.is_dir():
             entry, manifest = repaired(asked, places, catalogue, clock)
+            _take_back_withdrawn(generator, places, catalogue, clock)
             judged = Judged(passed=True, reasons=(), document=manifest["gates"])
             return Generated(places=places, request_id=entry.request_id, manifest=manifest, judged=judged, made=False)
+        refuse_withdrawn(catalogue, generator)
         run = _Run(request, bundle, places, folder, maker, judged_by, report)
         with recorded(asked, catalogue, clock) as entry:
             judged, manifest, digest = run.made(real, options, clock)
+            connect(entry, catalogue, clock)
+            refuse_withdrawn(catalogue, generator)
             if judged.passed:
                 publish(places, before_publishing)
             else:
                 refuse(places)
             enter_dataset(manifest, digest, judged.reasons, catalogue)
+            _take_back_withdrawn(generator, places, catalogue, clock)
             status = RequestStatus.PUBLISHED if judged.passed else RequestStatus.FAILED
             reason = "; ".join(judged.reasons)
             catalogue.end_request(entry.request_id, status, reason=reason, now_ms=clock.now_ms())
     return Generated(places=places, request_id=entry.request_id, manifest=manifest, judged=judged, made=True)
+
+
+def _take_back_withdrawn(generator: Node, places: DatasetPlaces, catalogue: DatasetCatalogue, clock: Clock) -> None:
+    """Withdraw a dataset whose source was withdrawn in the moment that it became visible, and raise ConfigError."""
+    found = why_withdrawn(catalogue, generator)
+    if found is None or not places.published.is_dir():
+        return
+    withdraw(places, reason=found.reason, now_ms=clock.now_ms())
+    catalogue.set_dataset_status(places.dataset_id, DatasetStatus.WITHDRAWN, found.reason)
+    raise refused(generator, found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,28 @@
 """What generation writes into the catalogue: requests with what came of them, and datasets."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from detectors.errors import DetectorError
 from pipeline.catalogue.entries import DatasetEntry, DatasetStatus, RequestEntry, RequestStatus
+from pipeline.catalogue.service_entries import LineageEdge
 from pipeline.clock import Clock
 from pipeline.errors import EddylineError
 from pipeline.lake.synthetic_layout import MANIFEST, DatasetPlaces
+from pipeline.lineage.edges import edges_of_generation
+from pipeline.lineage.withdrawn import WithdrawnCatalogue
 from pipeline.synthesis.generator_store import GeneratorBundle
 from pipeline.synthesis.manifest import manifest_hash, read_manifest
 from pipeline.synthesis.requests import GenerationRequest
 
 
-class DatasetCatalogue(Protocol):
+class DatasetCatalogue(WithdrawnCatalogue, Protocol):
     """The part of the catalogue that generation writes to."""
+
+    def add_edges(self, edges: Sequence[LineageEdge]) -> None:
+        """Remember what came from what."""
 
     def begin_request(self, entry: RequestEntry) -> RequestEntry:
         """Write a request down."""
@@ -26,6 +32,9 @@ class DatasetCatalogue(Protocol):
 
     def put_dataset(self, entry: DatasetEntry) -> None:
         """Remember a dataset."""
+
+    def set_dataset_status(self, dataset_id: str, status: DatasetStatus, reason: str) -> None:
+        """Say where a dataset stands."""
 
     def known_dataset(self, dataset_id: str) -> DatasetEntry | None:
         """The dataset of this id, if it is known."""
@@ -71,9 +80,22 @@ def repaired(
     if catalogue.known_dataset(places.dataset_id) is None:
         enter_dataset(manifest, manifest_hash(places.about / MANIFEST), (), catalogue)
     entry = catalogue.begin_request(asked)
+    connect(entry, catalogue, clock)
     reason = "the dataset was published already"
     catalogue.end_request(entry.request_id, RequestStatus.PUBLISHED, reason=reason, now_ms=clock.now_ms())
     return entry, manifest
+
+
+def connect(entry: RequestEntry, catalogue: DatasetCatalogue, clock: Clock) -> None:
+    """Say what a dataset comes from, before anybody can see it."""
+    edges = edges_of_generation(
+        entry.dataset_id,
+        generator_id=entry.generator_id,
+        request_id=entry.request_id,
+        stream=entry.stream,
+        made_ms=clock.now_ms(),
+    )
+    catalogue.add_edges(edges)
 
 
 def enter_dataset(manifest: dict[str, Any], digest: str, reasons: tuple[str, ...], catalogue: DatasetCatalogue) -> None:

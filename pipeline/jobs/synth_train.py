@@ -6,15 +6,20 @@ put one down; a run that ended leaves none behind. The bundle is saved first and
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from detectors.errors import UnusableDataError
 from pipeline.bundles import ID_LENGTH, canonical
 from pipeline.catalogue.entries import GeneratorEntry
+from pipeline.catalogue.service_entries import LineageEdge
 from pipeline.clock import Clock
 from pipeline.errors import ConfigError
+from pipeline.lineage.edges import edges_of_training
+from pipeline.lineage.nodes import Node, NodeKind
+from pipeline.lineage.windows import WindowRef, window_of
+from pipeline.lineage.withdrawn import WithdrawnCatalogue, refused, window_withdrawn
 from pipeline.synthesis.datasets import BeforePublishing
 from pipeline.synthesis.generator_store import GeneratorBundle, GeneratorStore
 from pipeline.synthesis.manifest import library_versions
@@ -30,8 +35,11 @@ Report = Callable[[float, str], None]
 """Fraction done, and what is being done."""
 
 
-class GeneratorCatalogue(Protocol):
+class GeneratorCatalogue(WithdrawnCatalogue, Protocol):
     """The part of the catalogue that training writes to."""
+
+    def add_edges(self, edges: Sequence[LineageEdge]) -> None:
+        """Remember what came from what."""
 
     def add_generator(self, entry: GeneratorEntry) -> None:
         """Remember a generator."""
@@ -71,8 +79,11 @@ def synth_train(
 ) -> SynthTrained:
     """One training; `before_publishing` is called before the generator is named in the catalogue.
 
-    Raises ConfigError for an unknown model and for rows that cannot be learned from.
+    Raises ConfigError for an unknown model, for rows that cannot be learned from, and for rows that were withdrawn,
+    before the training or while it ran.
     """
+    window = window_of(source.document["lineage"])
+    _refuse_withdrawn(window, catalogue)
     generator = new_generator(
         options.model,
         source.table.schema,
@@ -99,6 +110,9 @@ def synth_train(
     )
     if before_publishing is not None:
         before_publishing()
+    _refuse_withdrawn(window, catalogue)
+    node = Node(NodeKind.GENERATOR, bundle.generator_id)
+    catalogue.add_edges(edges_of_training([window], node, stream=stream, made_ms=bundle.created_ms))
     catalogue.add_generator(
         GeneratorEntry(
             generator_id=bundle.generator_id,
@@ -117,6 +131,12 @@ def synth_train(
         train_rows=parts.train.num_rows,
         held_out_rows=parts.held_out.num_rows,
     )
+
+
+def _refuse_withdrawn(window: WindowRef, catalogue: GeneratorCatalogue) -> None:
+    found = window_withdrawn(catalogue, window)
+    if found is not None:
+        raise refused(Node(NodeKind.WINDOW, window.id), found)
 
 
 def checkpoint_key(source: SourceRows, options: SynthTrainOptions, version: int) -> str:

@@ -83,6 +83,16 @@ class WindowRef:
         }
 
 
+def window_of(document: dict[str, Any]) -> WindowRef:
+    """What `WindowRef.document` wrote."""
+    facts = {name: value for name, value in document.items() if name not in ("id", "partitions", "without")}
+    return WindowRef(
+        **facts,
+        without=tuple((low, high) for low, high in document["without"]),
+        partitions=tuple(PartitionContents(**part) for part in document["partitions"]),
+    )
+
+
 def archive_window(
     lake: WindowedArchive,
     stream: str,

@@ -14,12 +14,14 @@ import numpy as np
 import pyarrow as pa
 
 from detectors.columns import Role, names_with_role
-from pipeline.config import StreamSpec
+from pipeline.config import DuplicatePolicy, StreamSpec
+from pipeline.duplicates.rows import DuplicateRows, duplicate_rows
 from pipeline.errors import ConfigError
 from pipeline.event_files import EventFile, conform
 from pipeline.jobs.row_sample import RowSample
 from pipeline.lake.lake import Lake
 from pipeline.lake.reader import ArchiveReader, footer_of, row_groups
+from pipeline.lineage.windows import Span, WindowRef, archive_window, file_window
 from pipeline.synthesis.columns import Roles, described, usable_label
 from pipeline.synthesis.fingerprint import fingerprint
 from pipeline.synthesis.key_sample import KeySample
@@ -44,6 +46,10 @@ class SourceRequest:
     most_rows: int = DEFAULT_MOST_ROWS
     seed: int = 0
     roles: Roles = field(default_factory=Roles)
+    without: tuple[Span, ...] = ()
+    """Times of the archive that were withdrawn: nothing is learned from them."""
+    duplicates: DuplicatePolicy | None = None
+    """Which rows that are there twice in an archive are left out; the stream's own policy where None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +69,7 @@ def read_source(request: SourceRequest, *, lake: Lake, spec: StreamSpec | None) 
     Raises ConfigError where there are none, too few, none with a value, or where a role names no column.
     """
     if request.file is not None:
-        found = _of_file(Path(request.file), spec)
+        found = _of_file(Path(request.file), request.name, spec)
     elif spec is not None:
         found = _of_archive(request, lake, spec)
     else:
@@ -84,6 +90,9 @@ def read_source(request: SourceRequest, *, lake: Lake, spec: StreamSpec | None) 
         "roles": request.roles.document(),
         "spec": spec.model_dump(mode="json") if spec is not None else None,
         "fingerprint": fingerprint(table),
+        "without": [list(span) for span in request.without],
+        "duplicates": found.duplicates,
+        "lineage": found.ref.document(),
     }
     return SourceRows(table=table, label=label, document=document)
 
@@ -100,6 +109,8 @@ def read_again(document: dict[str, Any], *, lake: Lake) -> pa.Table:
         most_rows=document["most_rows"],
         seed=document["seed"],
         roles=Roles.from_document(document["roles"]),
+        without=tuple((low, high) for low, high in document.get("without", [])),
+        duplicates=DuplicatePolicy((document.get("duplicates") or {}).get("policy", DuplicatePolicy.KEEP)),
     )
     try:
         found = read_source(request, lake=_Only(lake, document), spec=spec)
@@ -136,6 +147,8 @@ class _Found:
     schema: pa.Schema
     files: list[dict[str, Any]]
     window: dict[str, int] | None
+    ref: WindowRef
+    duplicates: dict[str, Any] | None = None
 
 
 def _of_archive(request: SourceRequest, lake: Lake, spec: StreamSpec) -> _Found:
@@ -154,18 +167,40 @@ def _of_archive(request: SourceRequest, lake: Lake, spec: StreamSpec) -> _Found:
     batches = reader.batches(start_ms=start, end_ms=end, window_rows=WINDOW_ROWS)
     entries = [_entry(file.path, str(file.path.relative_to(lake.real(spec.stream)))) for file in within]
     present = [name for name in names if name in reader.schema.names]
-    conformed = (conform(batch.select(present), spec) for batch in batches)
-    return _Found(conformed, spec.schema(), entries, {"start_ms": start, "end_ms": end})
+    copies = duplicate_rows(spec, lake, start_ms=start, end_ms=end, policy=request.duplicates)
+    kept = (_kept(batch, request.without, copies) for batch in batches)
+    return _Found(
+        (conform(batch.select(present), spec) for batch in kept),
+        spec.schema(),
+        entries,
+        {"start_ms": start, "end_ms": end},
+        archive_window(lake, spec.stream, start_ms=start, end_ms=end, without=request.without),
+        copies.document(),
+    )
 
 
-def _of_file(path: Path, spec: StreamSpec | None) -> _Found:
+def _kept(batch: pa.RecordBatch, without: tuple[Span, ...], copies: DuplicateRows) -> pa.RecordBatch:
+    """The rows of an archive's batch that may be learned from."""
+    partition, offset, row, time = (
+        batch[name].cast(pa.int64()).to_numpy(zero_copy_only=False)
+        for name in ("_partition", "_offset", "_row", "_time")
+    )
+    out = copies.mask(partition, offset, row, time)
+    for low, high in without:
+        out |= (time >= low) & (time < high)
+    return batch.filter(pa.array(~out)) if out.any() else batch
+
+
+def _of_file(path: Path, name: str, spec: StreamSpec | None) -> _Found:
     opened = EventFile.open(path, spec)
     doubled = sorted({name for name in opened.schema.names if opened.schema.names.count(name) > 1})
     if doubled:
         raise ConfigError(f"{path} has columns of the same name ({', '.join(doubled)}): rename them")
     schema = opened.schema if spec is not None else opened.schema.remove_metadata()
     plain = (batch.replace_schema_metadata(None) for batch in opened.batches())
-    return _Found(plain, schema, [_entry(path, path.name)], None)
+    entry = _entry(path, path.name)
+    ref = file_window(name, file=path.name, sha256=entry["sha256"], rows=opened.rows or 0)
+    return _Found(plain, schema, [entry], None, ref)
 
 
 def _entry(path: Path, name: str) -> dict[str, Any]:
