@@ -34,14 +34,14 @@ def report(
     from rich.console import Console
 
     from pipeline.commands.context import load
-    from pipeline.commands.synth_generate import real_halves
     from pipeline.jobs.synth_report import write_report
     from pipeline.synthesis.generator_store import GeneratorStore
+    from pipeline.synthesis.stream_source import real_halves
 
     context, console = load(config), Console(soft_wrap=True)
     entry, places = found_dataset(context, dataset)
     bundle = GeneratorStore(context.settings.models).load(entry.generator_id)
-    page, data = write_report(places, bundle=bundle, real=real_halves(context, bundle), output=output)
+    page, data = write_report(places, bundle=bundle, real=real_halves(context.lake(), bundle), output=output)
     console.print(f"written: {page} and {data}")
 
 

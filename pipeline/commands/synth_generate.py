@@ -13,10 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pipeline.catalogue import Catalogue, GeneratorEntry
-    from pipeline.commands.context import Context
     from pipeline.jobs.synth_generate import Generated, Report
-    from pipeline.synthesis.generator_store import GeneratorBundle
-    from pipeline.synthesis.split import Halves
 
 EXIT_REFUSED = 1
 
@@ -52,6 +49,7 @@ def generate(
     from pipeline.synthesis.generator_store import GeneratorStore
     from pipeline.synthesis.models import check_device
     from pipeline.synthesis.requests import GenerationRequest
+    from pipeline.synthesis.stream_source import real_halves
 
     wanted = row_count(rows)
     check_device(device)
@@ -72,7 +70,7 @@ def generate(
         made = synth_generate(
             request,
             bundle=bundle,
-            real=lambda: real_halves(context, bundle),
+            real=lambda: real_halves(context.lake(), bundle),
             lake=context.lake(),
             catalogue=catalogue,
             clock=SystemClock(),
@@ -98,15 +96,6 @@ def generator_named(catalogue: "Catalogue", target: str) -> "GeneratorEntry":
             f"no generator was trained for {target!r}, and none has an id that begins so ({known}): "
             f"`eddyline synth train {target}` makes one"
         ) from None
-
-
-def real_halves(context: "Context", bundle: "GeneratorBundle") -> "Halves":
-    """The rows that a generator learned from and those held back, read again from where they lie."""
-    from pipeline.synthesis.source import read_again
-    from pipeline.synthesis.split import halves
-
-    table = read_again(bundle.source, lake=context.lake())
-    return halves(table, seed=bundle.facts["split_seed"])
 
 
 class _Showing:

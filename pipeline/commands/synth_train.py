@@ -114,14 +114,14 @@ def _name(context: "Context", target: str, name: str | None) -> str:
 
 
 def _roles(spec: "StreamSpec | None", label: str | None, key: str | None, time: str | None) -> "Roles":
-    from detectors.columns import Role
     from pipeline.synthesis.columns import Roles
+    from pipeline.synthesis.stream_source import stream_roles
 
     if spec is None:
         return Roles(label=label, key=key, time=time)
     if key is not None or time is not None:
         raise ConfigError(f"the spec of {spec.stream} says its key and its time: leave --key and --time out")
-    return Roles(label=label or spec.column_with(Role.LABEL), label_is_default=label is None)
+    return stream_roles(spec, label)
 
 
 def _say_source(console: "Console", rows: "SourceRows", options: "SynthTrainOptions") -> None:

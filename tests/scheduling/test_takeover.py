@@ -106,10 +106,10 @@ def test_a_run_outlives_a_database_that_goes_away(tmp_path: Path, own_postgres: 
         leader = made.start()
         run_id = begun(made, steps=STEPS)
         own_postgres.stop(kill=True)
-        until(lambda: leader.said("waiting"), seconds=20, what="the leader says that it waits")
-        until(lambda: len(steps_of(made.notes / f"{run_id}.jsonl")) == STEPS, seconds=20, what="the run goes on")
+        until(lambda: leader.said("waiting"), what="the leader says that it waits")
+        until(lambda: len(steps_of(made.notes / f"{run_id}.jsonl")) == STEPS, what="the run goes on")
         own_postgres.start()
-        until(lambda: made.status(run_id) == "succeeded", seconds=30)
+        until(lambda: made.status(run_id) == "succeeded")
         assert made.catalogue.run(run_id).attempt == 1
         assert len(made.effects()) == 1
         assert leader.said("going on")
