@@ -197,7 +197,8 @@ def _edges(
     facts: dict[str, Any],
 ) -> list[Any]:
     stream, now_ms = work.spec.stream, figures.created_ms
-    learned = archive_window(work.lake, stream, start_ms=parts.start_ms, end_ms=parts.cut_ms)
+    without = work.inputs.withdrawn
+    learned = archive_window(work.lake, stream, start_ms=parts.start_ms, end_ms=parts.cut_ms, without=without)
     replayed = archive_window(work.lake, stream, start_ms=parts.compare_ms, end_ms=parts.end_ms)
     flagged = (facts.get("flagged_by_champion") or {}).get("left_out", 0)
     model, found = Node(NodeKind.MODEL, bundle.model_id), Node(NodeKind.EVALUATION, figures.evaluation_id)
