@@ -17,7 +17,6 @@ from pipeline.jobs.promise import MS_PER_DAY
 from pipeline.jobs.recalibrate import RecalibrateOptions, recalibrate_stream
 from pipeline.lifecycle.challenge import Challenging, challenge
 from pipeline.lifecycle.challenger import Asked
-from pipeline.lifecycle.copies import copies_of
 from pipeline.lifecycle.gate import Gate, gate_of
 from pipeline.lifecycle.inputs import Inputs
 from pipeline.lifecycle.records import PROMOTED, REFUSED, SERVICE, decision
@@ -44,7 +43,6 @@ def train_detector(job: JobContext, arguments: dict[str, Any]) -> JobOutcome:
     if not gate.passed:
         return _refused_window(job, asked, gate)
     lake = job.context.lake()
-    copies = copies_of(job.spec, lake, start_ms=asked.start_ms, end_ms=asked.end_ms)
     done = challenge(
         Challenging(
             spec=job.spec,
@@ -52,7 +50,7 @@ def train_detector(job: JobContext, arguments: dict[str, Any]) -> JobOutcome:
             store=job.context.model_store(),
             catalogue=job.catalogue,
             clock=job.clock,
-            inputs=Inputs.of(job.spec, job.catalogue, job.context.masker(job.spec), (*copies, *gate.sorts)),
+            inputs=Inputs.of(job.spec, job.catalogue, job.context.masker(job.spec), gate.sorts),
             by=SERVICE,
             run_id=job.run_id,
             before_publishing=job.before_publishing,
