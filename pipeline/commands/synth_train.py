@@ -53,6 +53,7 @@ def train(
     from pipeline.commands.context import load
     from pipeline.jobs.synth_train import SynthTrainOptions
     from pipeline.jobs.synth_train import synth_train as run
+    from pipeline.lineage.withdrawn import withdrawn_times
     from pipeline.synthesis.generator_store import GeneratorStore
     from pipeline.synthesis.models import check_device, check_model
     from pipeline.synthesis.source import SourceRequest, read_source
@@ -61,7 +62,8 @@ def train(
     check_model(model)
     check_device(device)
     options = SynthTrainOptions(model=model, seed=seed, budget_seconds=span_seconds(budget), device=device)
-    spec = _spec(context, target, stream)
+    spec, catalogue = _spec(context, target, stream), context.catalogue()
+    withdrawn = withdrawn_times(catalogue, target) if target in context.specs else []
     request = SourceRequest(
         name=_name(context, target, name),
         file=None if target in context.specs else str(Path(target).absolute()),
@@ -70,6 +72,7 @@ def train(
         most_rows=row_count(max_rows, option="--max-rows"),
         seed=seed,
         roles=_roles(spec, label, key, time),
+        without=tuple(withdrawn),
     )
     if request.file is not None and (request.start_ms, request.end_ms) != (None, None):
         raise ConfigError("--from and --to choose from a stream's archive: a file is taken whole, or --max-rows of it")
@@ -83,7 +86,7 @@ def train(
             stream=request.name,
             options=options,
             store=GeneratorStore(context.settings.models),
-            catalogue=context.catalogue(),
+            catalogue=catalogue,
             clock=SystemClock(),
             report=lambda fraction, text: progress.update(task, completed=fraction, description=text),
         )

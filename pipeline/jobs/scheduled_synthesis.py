@@ -14,6 +14,7 @@ from pipeline.expectations.suite_file import suite_path, usable_suite
 from pipeline.jobs.synth_generate import Generated, synth_generate
 from pipeline.jobs.synth_train import SynthTrained, SynthTrainOptions, synth_train
 from pipeline.lake.synthetic_layout import DatasetPlaces
+from pipeline.lineage.withdrawn import withdrawn_times
 from pipeline.scheduling.arguments import GenerateDataset, TrainGenerator
 from pipeline.scheduling.job import JobContext, JobOutcome, RunStatus
 from pipeline.synthesis.generator_store import GeneratorStore
@@ -42,6 +43,7 @@ def train_generator(job: JobContext, arguments: dict[str, Any]) -> JobOutcome:
         most_rows=asked.most_rows,
         seed=asked.seed,
         roles=stream_roles(job.spec, asked.label),
+        without=tuple(withdrawn_times(job.catalogue, job.spec.stream)),
     )
     trained = synth_train(
         read_source(request, lake=job.context.lake(), spec=job.spec),
