@@ -81,7 +81,8 @@ def wilson(caught: int, injected: int, *, z: float = Z_95) -> tuple[float, float
     share, extra = caught / injected, z * z / injected
     centre = share + extra / 2
     half = z * sqrt(share * (1 - share) / injected + extra / (4 * injected))
-    return max(0.0, (centre - half) / (1 + extra)), min(1.0, (centre + half) / (1 + extra))
+    low = (centre - half) / (1 + extra) if caught > 0 else 0.0
+    return low, (centre + half) / (1 + extra) if caught < injected else 1.0
 
 
 def has_fallen(before: tuple[int, int], now: tuple[int, int], *, z: float = Z_FALL) -> bool:

@@ -8,9 +8,9 @@ import pytest
 
 from detectors.columns import Kind, Role
 from detectors.injection import Purpose, families_for, possible_families
-from pipeline.canaries import worker as worker_module
 from pipeline.canaries.pace import MOST_CPU_SHARE, Pace
 from pipeline.canaries.plan import canary_plan
+from pipeline.canaries.tally import Tally
 from pipeline.canaries.worker import group_name
 from pipeline.catalogue import Catalogue
 from pipeline.clock import ManualClock
@@ -88,7 +88,7 @@ def test_a_canary_is_never_counted_twice_however_the_process_dies(
     birds.broker.on_commit = die
     dying = birds.worker()
     if where == "scored":
-        monkeypatch.setattr(worker_module.Tally, "add", lambda *_: die("scored"))
+        monkeypatch.setattr(Tally, "add", lambda *_: die("scored"))
     with pytest.raises(Crash):
         birds.steps(dying, 1)
     monkeypatch.undo()

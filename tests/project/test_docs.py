@@ -20,6 +20,9 @@ from pipeline.alerts.notify.deliver import NotifierState
 from pipeline.alerts.notify.metrics import NotifyCollector
 from pipeline.archive.metrics import ArchiveCollector
 from pipeline.archive.progress import Progress
+from pipeline.canaries.progress import CanaryCollector, CanaryProgress
+from pipeline.canaries.recall import FamilyRecall, LiveRecall
+from pipeline.canaries.shadow import Caught
 from pipeline.clock import SystemClock
 from pipeline.codecs.base import RejectReason
 from pipeline.commands.main import build
@@ -185,6 +188,12 @@ def test_every_metric_is_listed_with_its_labels() -> None:
     hop = HopProgress("s", "split", SystemClock())
     hop.rejects["malformed"], hop.warming_up = 1, 0
     services.register(RepartitionCollector([hop]))
+    birds = CanaryProgress("s")
+    birds.counted({"stuck": Caught(1, 1)}, busy_seconds=0.1)
+    birds.recall = LiveRecall(
+        model_id="m", families=(FamilyRecall(family="stuck", injected=1, caught=1, low=0.2, high=1.0),)
+    )
+    services.register(CanaryCollector([birds]))
     for family in services.collect():
         metrics[_exposed(family.name, family.type)] = list(family.samples[0].labels)
     assert metrics == {name: cells[0].split(", ") for name, cells in rows_of(OPERATIONS, "metric").items()}
