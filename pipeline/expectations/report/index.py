@@ -9,18 +9,16 @@ from pipeline.expectations.report.pictures import verdict_bars
 from pipeline.expectations.report.words import (
     SUBJECTS,
     VERDICTS,
-    count_text,
     machine_time,
     moment_text,
     plural,
     said,
     span_text,
 )
-from synth.report.parts import section, table, text
+from synth.report.parts import NOT_KNOWN, section, table, text
 
 _MOST_BARS = 40
 _NEWEST = 20
-_HEADERS = ("made (UTC)", "verdict", "about", "gravest reason", "failed", "asked", "rows")
 
 
 def index_page(heads: Sequence[ReportHead]) -> str:
@@ -63,21 +61,35 @@ def _newest(heads: Sequence[ReportHead], streams: int) -> str:
     """Over all streams; nothing where there is only one."""
     if streams < 2:
         return ""
-    rows = [
-        (_link(head) + f'<span class="quiet">{text(head.stream)}</span>', *_cells(head)) for head in heads[:_NEWEST]
-    ]
-    return section("newest", "Newest reports", table("Of all streams, newest first", _HEADERS, rows, numbers_from=4))
+    listed = _listed("Reports of all streams, newest first", heads[:_NEWEST], with_stream=True)
+    return section("newest", "Newest reports", listed)
 
 
 def _stream(stream: str, heads: Sequence[ReportHead]) -> str:
-    rows = [(_link(head), *_cells(head)) for head in heads]
     name = text(stream)
-    listed = table(f"Reports of {stream}, newest first", _HEADERS, rows, numbers_from=4)
     back = '<p class="quiet"><a href="#main">All streams</a></p>'
     title = f'<h2 id="reports-{name}">{name}</h2><p class="quiet">{_counts(heads)}</p>'
+    listed = _listed(f"Reports of {stream}, newest first", heads)
     return (
         f'<section class="stream" id="stream-{name}" aria-labelledby="reports-{name}">{title}{listed}{back}</section>'
     )
+
+
+def _listed(name: str, heads: Sequence[ReportHead], *, with_stream: bool = False) -> str:
+    items = "".join(f"<li>{_item(head, with_stream)}</li>" for head in heads)
+    return f'<ol class="reports" aria-label="{text(name)}">{items}</ol>'
+
+
+def _item(head: ReportHead, with_stream: bool) -> str:
+    stream = f"{text(head.stream)}: " if with_stream else ""
+    about = said(f"{SUBJECTS[head.subject]} {head.subject_id}".strip())
+    window = span_text({"start_ms": head.start_ms, "end_ms": head.end_ms})
+    when = "" if window == NOT_KNOWN else f", {text(window)}"
+    reason = f'<span class="reason">{said(head.reason)}</span>' if head.reason else ""
+    failed = f"{head.failed:,} of {head.evaluated:,} failed" if head.failed else f"{head.evaluated:,} hold"
+    said_of = f"{stream}{about}{when}, {plural(head.rows, 'row')}"
+    words = f'<span class="about">{reason}<span class="quiet">{said_of}</span></span>'
+    return f'{_link(head)}<span>{_verdict(head)}</span>{words}<span class="count">{failed}</span>'
 
 
 def _link(head: ReportHead) -> str:
@@ -93,16 +105,3 @@ def _verdict(head: ReportHead) -> str:
     kind = "badge ok" if head.verdict == "passed" else "badge"
     drifted = ' <span class="badge warning">△ drifted</span>' if head.drifted else ""
     return f'<span class="{kind}">{sign} {words}</span>{drifted}'
-
-
-def _cells(head: ReportHead) -> tuple[str, ...]:
-    about = f"{SUBJECTS[head.subject]} {head.subject_id}".strip()
-    window = span_text({"start_ms": head.start_ms, "end_ms": head.end_ms})
-    return (
-        _verdict(head),
-        f'{said(about)}<span class="quiet"> {text(window)}</span>',
-        said(head.reason),
-        f"{head.failed:,}",
-        f"{head.evaluated:,}",
-        count_text(head.rows),
-    )

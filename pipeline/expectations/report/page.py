@@ -17,6 +17,7 @@ from pipeline.expectations.report.words import (
     said,
     span_text,
     value_text,
+    visible_document,
 )
 from synth.report.parts import NOT_KNOWN, descriptions, section, table, text
 
@@ -46,7 +47,7 @@ def page(document: Document, *, links: Mapping[str, str] | None = None, index: s
     `links`: result id → address, of the earlier pages that exist; `index`: address of the page over all results.
     Values of the document's personal columns are not shown, even where the document has some.
     """
-    document = without_personal(document)
+    document = visible_document(without_personal(document))
     personal, asked = frozenset(document["personal"]), document["expectations"]
     found = "".join(
         [

@@ -63,14 +63,14 @@ def _mark(run: Run, links: Mapping[str, str], more: str = "") -> str:
 
 def _row(run: Run, links: Mapping[str, str], note: str = "") -> tuple[str, ...]:
     words, sign = VERDICTS[run["verdict"]]
-    moment = f'<time datetime="{machine_time(run["created_ms"])}">{moment_text(run["created_ms"])}</time>'
+    moment = f'<time datetime="{machine_time(run["created_ms"])}" class="whole">{moment_text(run["created_ms"])}</time>'
     link = links.get(run["result_id"])
     name = moment if link is None else f'<a href="{text(link)}">{moment}</a>'
     kind = "badge ok" if run["verdict"] == "passed" else "badge"
     verdict = f'<span class="{kind}">{sign} {words}</span>'
     return (
         name + (f' <span class="quiet">{note}</span>' if note else ""),
-        text(span_text(run)),
+        f'<span class="whole">{text(span_text(run))}</span>',
         verdict,
         f"{run['failed']:,}",
         f"{run['evaluated']:,}",

@@ -48,7 +48,9 @@ def volume(hours: Sequence[Hour], alternative: str, width: int) -> str:
     for hour in hours:
         if hour["least"] is not None or hour["most"] is not None:
             upper, lower = y_of(most if hour["most"] is None else hour["most"]), y_of(hour["least"] or 0.0)
-            shapes.append(box("expected", x_of(hour["start_ms"]), upper, step, max(1.5, lower - upper)))
+            x = x_of(hour["start_ms"])
+            shapes.append(box("expected", x, upper, step, max(1.5, lower - upper)))
+            shapes += [line("limit", x, y, x + step, y) for y in (upper, lower)]
     shapes.append(line("axis", left, floor, right, floor))
     return picture(width, height, alternative, shapes + _moments(first, last, x_of, floor, left, right))
 

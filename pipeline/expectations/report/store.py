@@ -9,7 +9,7 @@ import contextlib
 import fcntl
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,25 +55,22 @@ class ReportFolder:
             links = {name: f"{name}.html" for name in known - {result_id}}
             write_atomic(path, page(made, links=links, index=f"../{INDEX}").encode("utf-8", "replace"))
             write_atomic(path.with_suffix(".json"), to_json(_encodable(made)))
-            self._keep(stream, keep)
-            self._index()
+            self._publish(stream, keep)
         return path
 
     def prune(self, stream: str, keep: int | None) -> int:
         """Remove all but the newest of a stream's reports; how many went. Raises StorageUnavailableError."""
         _check_names(stream)
-        if not self._root.is_dir():
+        if not (self._root / stream).is_dir():
             return 0
         with self._locked():
             self._clear(stream)
-            removed = self._keep(stream, keep)
-            self._index()
-        return removed
+            return self._publish(stream, keep)
 
     def remake_index(self) -> Path:
         """Make the index from what lies in the folder. Raises StorageUnavailableError."""
         with self._locked():
-            self._index()
+            self._index(read_heads(self._root))
         return self.index
 
     def reports(self, stream: str | None = None) -> list[ReportHead]:
@@ -133,23 +130,28 @@ class ReportFolder:
                 if not orphan.with_suffix(".json").exists():
                     orphan.unlink(missing_ok=True)
 
-    def _keep(self, stream: str, keep: int | None) -> int:
-        """Remove a stream's oldest reports; first the links that lead to them."""
-        heads = self.reports(stream)
-        stay, gone = (heads, []) if keep is None else (heads[: max(1, keep)], heads[max(1, keep) :])
-        if not gone:
-            return 0
-        links = {head.result_id: f"{head.result_id}.html" for head in stay}
-        lost = {f'href="{head.result_id}.html"' for head in gone}
-        for head in stay:
-            self._unlink(head, lost, links)
-        folder = self._root / stream
-        with storage_errors(folder):
-            for head in gone:
-                for suffix in (".json", ".html"):
-                    (folder / f"{head.result_id}{suffix}").unlink(missing_ok=True)
-            sync_folder(folder)
+    def _publish(self, stream: str, keep: int | None) -> int:
+        """The index, and a stream's oldest reports away: first the links that lead to them. How many went."""
+        heads = read_heads(self._root)
+        of_stream = [head for head in heads if head.stream == stream]
+        gone = [] if keep is None else of_stream[max(1, keep) :]
+        if gone:
+            stay = of_stream[: len(of_stream) - len(gone)]
+            links = {head.result_id: f"{head.result_id}.html" for head in stay}
+            lost = {f'href="{head.result_id}.html"' for head in gone}
+            for head in stay:
+                self._unlink(head, lost, links)
+        self._index([head for head in heads if head not in gone])
+        self._remove(gone)
         return len(gone)
+
+    def _remove(self, gone: Sequence[ReportHead]) -> None:
+        for head in gone:
+            path = self.path(head)
+            with storage_errors(path):
+                path.with_suffix(".json").unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
+                sync_folder(path.parent)
 
     def _unlink(self, head: ReportHead, lost: set[str], links: Mapping[str, str]) -> None:
         """Take the links to removed reports out of a page."""
@@ -161,8 +163,7 @@ class ReportFolder:
         others = {name: link for name, link in links.items() if name != head.result_id}
         write_atomic(path, with_history(html, self.document(head), others).encode("utf-8", "replace"))
 
-    def _index(self) -> None:
-        heads = read_heads(self._root)
+    def _index(self, heads: Sequence[ReportHead]) -> None:
         there = [head for head in heads if self.path(head).exists()]
         write_heads(self._root, there)
         write_atomic(self.index, index_page(there).encode("utf-8", "replace"))

@@ -59,33 +59,42 @@ nav.back { font-size: .9rem; margin-bottom: .8rem; display: flex; flex-wrap: wra
 .chart .grid { stroke: var(--rule); stroke-width: .6; }
 .chart .bar, .recall .bar { fill: var(--real); fill-opacity: .75; } .chart .bar.bad { fill: var(--bad);
   fill-opacity: 1; }
-.chart .expected { fill: var(--ink); fill-opacity: .1; stroke: var(--ink); stroke-width: .8; stroke-opacity: .55; }
+.chart .expected { fill: var(--ink); fill-opacity: .1; } .chart .limit { stroke: var(--ink); stroke-width: 1.2; }
 .chart .band, .range .band { fill: var(--good); fill-opacity: .25; }
 .chart .noise { stroke: var(--ink); stroke-width: 2; } .chart .mark, .range .mark { fill: var(--bad); }
 .range .fits { fill: var(--good); } .range .value { stroke: var(--ink); stroke-width: 2; }
 .range { display: block; width: 100%; max-width: 19rem; height: auto; margin: .3rem 0 0; }
 .recall { width: 7rem; height: .7rem; } .recall .track { fill: var(--band); stroke: var(--rule); }
-.spark { vertical-align: middle; max-width: 100%; }
+.spark { display: block; }
 .spark .good { fill: var(--good); } .spark .bad { fill: var(--bad); }
 .narrow-only { display: none; }
 figure h3 { display: flex; flex-wrap: wrap; gap: .1rem .6rem; justify-content: space-between; align-items: baseline; }
 figure.full { margin: .8rem 0; }
 summary { padding: .25rem 0; font-weight: 600; }
-.new { white-space: nowrap; }
+.whole { white-space: nowrap; }
+.reports { list-style: none; padding: 0; margin: .6rem 0; font-size: .92rem; font-variant-numeric: tabular-nums; }
+.reports li { display: grid; grid-template-columns: 10.2rem 11.5rem 1fr 6.5rem; gap: .1rem .9rem; padding: .4rem .5rem;
+  border-bottom: 1px solid var(--rule); align-items: baseline; break-inside: avoid; }
+.reports .count { text-align: right; } .reports .about { min-width: 0; overflow-wrap: anywhere; }
+.reports .about .quiet { display: block; } .reports time { white-space: nowrap; }
 td { overflow-wrap: break-word; } td.words { min-width: 11rem; }
 section:target > h2, tr:target { background: var(--band); }
 main:has(section.stream:target) section.stream:not(:target) { display: none; }
 @media (max-width: 36rem) { .wide-only { display: none; } .narrow-only { display: block; }
   .card .range { margin-left: 0; width: 100%; }
   .card dl { grid-template-columns: 1fr; gap: 0; } .card dd { margin-bottom: .4rem; }
-  .facts dd { font-size: 1rem; } th[scope=row] { min-width: 7rem; } }
+  .facts dd { font-size: 1rem; } .reports li { grid-template-columns: 1fr auto; padding: .6rem .2rem; }
+  .reports .about { grid-column: 1 / -1; } .reports .count { grid-column: 1 / -1; text-align: left; }
+  th[scope=row] { min-width: 7rem; } }
 @media print { @page { size: A4; margin: 14mm; }
   .wide-only { display: block; } .narrow-only { display: none; }
   .verdict { border: 2px solid; border-left-width: .45rem; }
-  .figures { grid-template-columns: repeat(2, 1fr); } .cards { grid-template-columns: 1fr; }
-  details::details-content { content-visibility: visible; block-size: auto; } summary { list-style: none; }
+  .figures, .cards { grid-template-columns: repeat(2, 1fr); } .facts { grid-template-columns: repeat(5, 1fr); }
+  .facts dd { font-size: .95rem; } .wide-only .chart text { font-size: 13px; }
+  details::details-content { content-visibility: visible; block-size: auto; }
+  summary { list-style: none; break-after: avoid; } .key, caption { break-after: avoid; }
   figure, .card, tr, .facts > div { break-inside: avoid; } thead { display: table-header-group; }
-  table { font-size: 9pt; } td, th { overflow-wrap: anywhere; min-width: 0; }
+  table { font-size: 9pt; } td, th { overflow-wrap: break-word; min-width: 0; padding: .15rem .4rem; }
   th[scope=row], td.words, th .quiet { min-width: 0; } td.number { white-space: normal; }
   .chart, .range, .spark, .strip a, .strip span, .key span { print-color-adjust: exact;
     -webkit-print-color-adjust: exact; }

@@ -49,10 +49,12 @@ def machine_time(moment_ms: int) -> str:
 
 
 def span_text(span: Mapping[str, Any]) -> str:
-    """`13 Nov 2026 00:00 to 14 Nov 2026 00:00 UTC (24 hours)`; a dash where rows have no time."""
+    """`13 Nov 2026 09:00 to 21:00 UTC (12 hours)`, `13 Nov 2026 UTC (24 hours)`; a dash where rows have no time."""
     start, end = span["start_ms"], span["end_ms"]
     if start is None or end is None:
         return NOT_KNOWN
+    if end - start == _DAY_MS and start % _DAY_MS == 0:
+        return f"{day_text(start)} UTC (24 hours)"
     last = time_text(end) if day_text(start) == day_text(end) else moment_text(end)
     return f"{moment_text(start)} to {last} UTC ({length_text(end - start)})"
 
@@ -101,12 +103,24 @@ def name_text(name: str) -> str:
 
 def value_text(value: object) -> str:
     """What came out of the data, bounded, on one line, with characters that cannot be seen written out."""
-    plain = "".join(_seen(character) for character in str(value)[: LONGEST_VALUE + 1])
+    plain = visible(str(value)[: LONGEST_VALUE + 1])
     return plain if len(plain) <= LONGEST_VALUE else plain[: LONGEST_VALUE - 1] + "…"
 
 
-def _seen(character: str) -> str:
-    return f"\\u{ord(character):04x}" if unicodedata.category(character) in _UNSHOWN else character
+def visible(value: str) -> str:
+    """A text whose characters without a shape are written out, as `\\u202e`."""
+    if value.isprintable():
+        return value
+    return "".join(f"\\u{ord(c):04x}" if unicodedata.category(c) in _UNSHOWN else c for c in value)
+
+
+def visible_document(part: Any) -> Any:
+    """A JSON document with every text in it `visible`, names of fields too."""
+    if isinstance(part, str):
+        return visible(part)
+    if isinstance(part, Mapping):
+        return {visible(str(name)): visible_document(value) for name, value in part.items()}
+    return [visible_document(value) for value in part] if isinstance(part, list | tuple) else part
 
 
 def value_html(value: object) -> str:
@@ -115,5 +129,5 @@ def value_html(value: object) -> str:
 
 
 def said(value: object) -> str:
-    """A sentence of the document, escaped; characters that cannot be seen are written out."""
-    return text("".join(_seen(character) for character in str(value)))
+    """A sentence, escaped; characters that cannot be seen are written out."""
+    return text(visible(str(value)))
