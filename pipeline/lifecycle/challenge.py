@@ -80,7 +80,7 @@ def challenge(work: Challenging, asked: Asked, *, report: Report = lambda fracti
         work.lake,
         parts,
         asked,
-        left_out=work.inputs.left_out(parts, champion),
+        left_out=work.inputs.left_out(work.lake, start_ms=parts.start_ms, end_ms=parts.cut_ms, champion=champion),
         champion=champion,
         report=lambda fraction, text: report(TRAINING_SHARE * fraction, text),
     )
@@ -92,6 +92,7 @@ def challenge(work: Challenging, asked: Asked, *, report: Report = lambda fracti
         end_ms=parts.end_ms,
         seed=spec.detector.seed if asked.seed is None else asked.seed,
         judge=work.inputs.judge(champion),
+        without=work.inputs.withdrawn,
         report=lambda fraction, text: report(TRAINING_SHARE + (0.98 - TRAINING_SHARE) * fraction, text),
     )
     notes = [one for one in (note, _seen_note(parts)) if one]
@@ -199,7 +200,7 @@ def _edges(
     stream, now_ms = work.spec.stream, figures.created_ms
     without = work.inputs.withdrawn
     learned = archive_window(work.lake, stream, start_ms=parts.start_ms, end_ms=parts.cut_ms, without=without)
-    replayed = archive_window(work.lake, stream, start_ms=parts.compare_ms, end_ms=parts.end_ms)
+    replayed = archive_window(work.lake, stream, start_ms=parts.compare_ms, end_ms=parts.end_ms, without=without)
     flagged = (facts.get("flagged_by_champion") or {}).get("left_out", 0)
     model, found = Node(NodeKind.MODEL, bundle.model_id), Node(NodeKind.EVALUATION, figures.evaluation_id)
     edges = edges_of_training(

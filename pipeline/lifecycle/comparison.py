@@ -4,7 +4,7 @@ Ranking is judged with anomalies put into the rows (`replay.py`) and on those th
 on the rows as they came, over the whole held-out part, grouped as in service, those of confirmed anomalies left out.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,7 +24,9 @@ from pipeline.jobs.training_data import groups_of, training_columns
 from pipeline.lifecycle.documents import known
 from pipeline.lifecycle.ports import Judge
 from pipeline.lifecycle.replay import Replay, make_replay
+from pipeline.lifecycle.rows import inside
 from pipeline.lifecycle.verdict import AlertsSeen, Compared
+from pipeline.lineage.windows import Span
 from pipeline.state.recipe import recipe_of
 
 Report = Callable[[float, str], None]
@@ -115,6 +117,7 @@ def compare(
     end_ms: int | None,
     seed: int,
     judge: Judge | None = None,
+    without: Sequence[Span] = (),
     draws: int = DRAWS,
     report: Report = lambda fraction, text: None,
 ) -> Comparison:
@@ -123,14 +126,14 @@ def compare(
     Raises ConfigError where there are too few rows, or nothing can be injected.
     """
     report(0.0, "putting anomalies into held-out rows")
-    replay = make_replay(spec, archive, start_ms=start_ms, end_ms=end_ms, seed=seed, judge=judge)
+    replay = make_replay(spec, archive, start_ms=start_ms, end_ms=end_ms, seed=seed, judge=judge, without=without)
     scores = {}
     for number, (name, one) in enumerate(competitors.items()):
         report(0.3 + 0.4 * number / len(competitors), f"scoring held-out rows: {name}")
         scores[name] = score_table(one.detector, replay.table)
     paired = _paired(scores, replay, draws=draws, seed=seed)
     report(0.8, "counting alerts on held-out rows")
-    alerts = alerts_seen(spec, archive, competitors, start_ms=start_ms, end_ms=end_ms, judge=judge)
+    alerts = alerts_seen(spec, archive, competitors, start_ms=start_ms, end_ms=end_ms, judge=judge, without=without)
     first = next(iter(competitors))
     report(1.0, "compared")
     return Comparison(
@@ -190,20 +193,21 @@ def alerts_seen(
     start_ms: int,
     end_ms: int | None,
     judge: Judge | None = None,
+    without: Sequence[Span] = (),
 ) -> dict[str, AlertsSeen]:
-    """Unconfirmed alerts of each competitor that has a threshold, beside what the stream's budget allows. Memory holds
-    scores and times of the rows."""
+    """Unconfirmed alerts of each competitor that has a threshold, beside what the stream's budget allows; none are
+    counted in the spans of `without`. Memory holds scores and times of the rows."""
     judged = {name: one for name, one in competitors.items() if one.threshold is not None}
     scores: dict[str, list[FloatArray]] = {name: [] for name in judged}
     times, groups = list[Int64s](), list[Int64s]()
     recipe = recipe_of(spec)
     columns = [*training_columns(spec, recipe), *([OFFSET] if judge is not None else [])]
     for rows in enriched_rows(spec, recipe, archive, columns=columns, start_ms=start_ms, end_ms=end_ms):
-        confirmed = np.zeros(rows.batch.num_rows, np.bool_)
+        uncounted = inside(rows.times_ms, without)
         if judge is not None and rows.offsets is not None:
-            confirmed = judge.labels(rows.partition, rows.batch, rows.offsets).confirmed_N
+            uncounted |= judge.labels(rows.partition, rows.batch, rows.offsets).confirmed_N
         for name, one in judged.items():
-            scores[name].append(np.where(confirmed, -np.inf, one.detector.score(rows.batch)))
+            scores[name].append(np.where(uncounted, -np.inf, one.detector.score(rows.batch)))
         times.append(rows.times_ms)
         groups.append(groups_of(rows.batch, rows.partition, spec))
     if not times:

@@ -32,6 +32,9 @@ class Judge(Protocol):
 class LifeArchive(Archive, WindowedArchive, Protocol):
     """The part of the lake that is read."""
 
+    def columns(self, stream: str) -> list[str]:
+        """The columns that any file of a stream's archive has."""
+
 
 class LifeCatalogue(ModelCatalogue, Protocol):
     """The part of the catalogue that is read and written."""
@@ -59,6 +62,9 @@ class LifeCatalogue(ModelCatalogue, Protocol):
 
     def withdrawals(self, stream: str | None = None) -> list[WithdrawalEntry]:
         """What was withdrawn."""
+
+    def parents(self, kind: str, id: str) -> list[LineageEdge]:
+        """The edges that lead to something."""
 
 
 class WatchCatalogue(LifeCatalogue, Protocol):

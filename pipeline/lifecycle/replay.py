@@ -8,7 +8,7 @@ with them, and no canary is one of them.
 Where the newest part of the archive is longer than `MOST_ROWS`, its newest stretch is replayed. Shape legend: N rows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,8 @@ from pipeline.jobs.evaluation_stage import altered
 from pipeline.jobs.score_summary import Int64s, Mask
 from pipeline.jobs.split import split_at
 from pipeline.lifecycle.ports import Judge
+from pipeline.lifecycle.rows import inside
+from pipeline.lineage.windows import Span
 from pipeline.state.enricher import Enricher
 from pipeline.state.recipe import Recipe, recipe_of
 
@@ -72,11 +74,15 @@ def make_replay(
     end_ms: int | None,
     seed: int,
     judge: Judge | None = None,
+    without: Sequence[Span] = (),
     most: int = MOST_ROWS,
 ) -> Replay:
-    """A replay of the newest `most` rows at or after `start_ms`. Raises ConfigError where there are too few of them, or
-    nothing can be injected into their columns."""
-    collected = _Collected(spec, archive, _stretch(spec, archive, start_ms, end_ms, most), end_ms, judge)
+    """A replay of the newest `most` rows at or after `start_ms`, those of the spans of `without` left out.
+
+    Raises ConfigError where there are too few of them, or nothing can be injected into their columns.
+    """
+    stretch_ms = _stretch(spec, archive, start_ms, end_ms, most)
+    collected = _Collected(spec, archive, (stretch_ms, end_ms), judge, without)
     rows, confirmed = collected.rows, collected.confirmed
     if rows.table.num_rows < LEAST_ROWS:
         raise ConfigError(
@@ -136,9 +142,14 @@ class _Collected:
     """The rows of a stretch as they came, oldest first, and by partition the states that those before them left."""
 
     def __init__(
-        self, spec: StreamSpec, archive: OrderedArchive, start_ms: int, end_ms: int | None, judge: Judge | None
+        self,
+        spec: StreamSpec,
+        archive: OrderedArchive,
+        window: tuple[int, int | None],
+        judge: Judge | None,
+        without: Sequence[Span],
     ) -> None:
-        self._spec, self._judge, self._window = spec, judge, (start_ms, end_ms)
+        self._spec, self._judge, self._window, self._without = spec, judge, window, without
         self._recipe = recipe_of(spec)
         self.warmed: dict[int, Enricher] = {}
         self._parts: list[tuple[pa.RecordBatch, Int64s, Int64s, Mask]] = []
@@ -160,16 +171,16 @@ class _Collected:
                 source = found.topic_id, found.partition
                 self.warmed[found.partition] = Enricher(self._recipe)  # a topic made anew begins anew
             name = f"{found.topic_id}/{found.partition}"
-            inside = self._inside(found.times_ms)
-            if self._recipe is not None and not inside.all():
-                self._warm(self._recipe, found.partition, found.batch, found.times_ms, ~inside)
-            if inside.any():
-                self._keep(name, found.partition, found.batch.filter(pa.array(inside)), found.times_ms[inside])
+            wanted = self._wanted(found.times_ms)
+            if self._recipe is not None and not wanted.all():
+                self._warm(self._recipe, found.partition, found.batch, found.times_ms, ~wanted)
+            if wanted.any():
+                self._keep(name, found.partition, found.batch.filter(pa.array(wanted)), found.times_ms[wanted])
 
-    def _inside(self, times_ms: Int64s) -> Mask:
+    def _wanted(self, times_ms: Int64s) -> Mask:
         start_ms, end_ms = self._window
-        inside = times_ms >= start_ms
-        return np.asarray(inside if end_ms is None else inside & (times_ms < end_ms), dtype=np.bool_)
+        wanted = (times_ms >= start_ms) & ~inside(times_ms, self._without)
+        return np.asarray(wanted if end_ms is None else wanted & (times_ms < end_ms), dtype=np.bool_)
 
     def _warm(self, recipe: Recipe, partition: int, batch: pa.RecordBatch, times_ms: Int64s, before: Mask) -> None:
         before = before & (times_ms < self._window[0])

@@ -4,6 +4,7 @@ A run that is done again because its process died trains on the same window with
 written down already says what that was.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -37,20 +38,28 @@ def train_detector(job: JobContext, arguments: dict[str, Any]) -> JobOutcome:
     known = _decided(job)
     if known is not None:
         return _outcome(known)
-    asked = window_asked(job, told)
+    window = window_asked(job, told)
+    asked = Asked(start_ms=window[0], end_ms=window[1], detector=told.detector, seed=told.seed)
     job.report(0.0, "holding the window against its expectations")
-    gate = gate_of(job.spec, job.context, start_ms=asked.start_ms, end_ms=asked.end_ms, clock=job.clock)
+    inputs = Inputs.of(job.spec, job.catalogue, job.context.masker(job.spec))
+    gate = gate_of(
+        job.spec,
+        job.context,
+        start_ms=window[0],
+        end_ms=window[1],
+        without=inputs.withdrawn,
+        clock=job.clock,
+    )
     if not gate.passed:
         return _refused_window(job, asked, gate)
-    lake = job.context.lake()
     done = challenge(
         Challenging(
             spec=job.spec,
-            lake=lake,
+            lake=job.context.lake(),
             store=job.context.model_store(),
             catalogue=job.catalogue,
             clock=job.clock,
-            inputs=Inputs.of(job.spec, job.catalogue, job.context.masker(job.spec), gate.sorts),
+            inputs=replace(inputs, sorts=gate.sorts),
             by=SERVICE,
             run_id=job.run_id,
             before_publishing=job.before_publishing,
@@ -85,13 +94,13 @@ def recalibrate(job: JobContext, arguments: dict[str, Any]) -> JobOutcome:
     )
 
 
-def window_asked(job: JobContext, told: TrainDetector) -> Asked:
+def window_asked(job: JobContext, told: TrainDetector) -> tuple[int, int]:
     """The window that a run stands for: what was asked, else the last days up to the moment it was due."""
     fire_ms = job.fire_ms if job.fire_ms is not None else job.clock.now_ms()
     end_ms = fire_ms if told.end is None else moment(told.end)
     days = job.spec.retraining.window_days
     start_ms = round(end_ms - days * MS_PER_DAY) if told.start is None else moment(told.start)
-    return Asked(start_ms=start_ms, end_ms=end_ms, detector=told.detector, seed=told.seed)
+    return start_ms, end_ms
 
 
 def moment(value: datetime) -> int:

@@ -12,7 +12,7 @@ Every one of them still moves the states that later rows derive columns from, as
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,8 +22,13 @@ from pipeline.config import StreamSpec
 from pipeline.feedback.labels import FACT, FeedbackLabels, feedback_fact
 from pipeline.jobs.enriched_rows import Rows
 from pipeline.jobs.score_summary import Int64s, Mask
+from pipeline.lineage.windows import Span
 from pipeline.masking import Masker
 from pipeline.model_store import Bundle
+
+if TYPE_CHECKING:
+    from pipeline.duplicates.rows import DuplicateRows
+    from pipeline.expectations.suite import Suite
 
 RowFilter = Callable[[Rows], Mask]
 """Which of B rows to leave out, (B,)."""
@@ -129,13 +134,30 @@ class LeftOut:
         return self._judge.labels(rows.partition, rows.batch, rows.offsets)
 
 
-def withdrawn(windows: Sequence[tuple[int, int]]) -> Sort:
-    """Rows of withdrawn windows, start ≤ time < end."""
+def withdrawn(spans: Sequence[Span]) -> Sort:
+    """Rows of withdrawn times, start ≤ time < end."""
+    return Sort(name="withdrawn", leaves_out=lambda rows: inside(rows.times_ms, spans), calibrated_on=False)
+
+
+def low_quality(suite: "Suite", columns: tuple[str, ...]) -> Sort:
+    """Rows that break a hard rule of the stream's expectations."""
 
     def leaves_out(rows: Rows) -> Mask:
-        inside = np.zeros(len(rows.times_ms), np.bool_)
-        for start_ms, end_ms in windows:
-            inside |= (rows.times_ms >= start_ms) & (rows.times_ms < end_ms)
-        return inside
+        from pipeline.expectations.rows import bad_rows
 
-    return Sort(name="withdrawn", leaves_out=leaves_out, calibrated_on=False)
+        return bad_rows(rows.batch, suite)
+
+    return Sort(name="low quality", leaves_out=leaves_out, columns=columns)
+
+
+def copies(duplicates: "DuplicateRows") -> Sort:
+    """Rows that are there twice, by the stream's policy."""
+    return Sort(name="duplicates", leaves_out=duplicates.leaves_out, columns=duplicates.columns)
+
+
+def inside(times_ms: Int64s, spans: Sequence[Span]) -> Mask:
+    """Which times lie in any of the spans, start ≤ time < end, (N,)."""
+    found = np.zeros(len(times_ms), np.bool_)
+    for start_ms, end_ms in spans:
+        found |= (times_ms >= start_ms) & (times_ms < end_ms)
+    return found

@@ -29,6 +29,9 @@ class ArchivedLake(Archived):
     ) -> Sequence[PartitionContents]:
         return []
 
+    def columns(self, stream: str) -> list[str]:
+        return [] if self.table is None else list(self.table.column_names)
+
 
 def archived(events: pa.Table, *, partitions: int = 1, time: str = "time") -> ArchivedLake:
     """Events as the archive holds them: with partition, offset and time."""
