@@ -33,6 +33,10 @@ class LineageRecords(Connected):
         """The edges that lead away from something, oldest first."""
         return self._edges(LineageRow.parent_kind == kind, LineageRow.parent_id == id)
 
+    def edges_from(self, kind: str, stream: str) -> list[LineageEdge]:
+        """The edges of a stream that lead away from things of a kind, oldest first: from all of its windows, say."""
+        return self._edges(LineageRow.stream == stream, LineageRow.parent_kind == kind)
+
     def find_node(self, prefix: str) -> list[tuple[str, str]]:
         """Kinds and ids of what is in an edge and begins with a prefix, the first few by kind and id."""
         ends = (
