@@ -19,8 +19,8 @@ from pipeline.expectations.window import Window
 from pipeline.expectations.words import reason_of
 
 _LEAST_FACTOR = 2.5
-_SAME_FACTOR = 1.6
-"""How far apart the factors of a column's quantiles may be and still be one factor."""
+_SAME_FACTOR, _NEAR_POWER = 4.0, 2.0
+"""How far apart the factors of a column's quantiles may be and still be one factor; how near a power of ten is it."""
 _PLACES = frozenset({What.LIMITS, What.QUANTILE, What.UNSEEN, What.MOVED, What.LENGTHS, What.ZEROS, What.TRUE})
 """What fails where a column holds another's values."""
 
@@ -55,9 +55,17 @@ def _absent(failed: Sequence[Judged], found: _Found) -> None:
 
 
 def _swapped(judged: Sequence[Judged], failed: Sequence[Judged], window: Window, suite: Suite, found: _Found) -> None:
-    columns = list(dict.fromkeys(j.asked.column for j in failed if j.asked.what in _PLACES))
-    for one, other in combinations([c for c in columns if c is not None], 2):
-        if _change_places(judged, one, other) or _names_change_places(window, suite, one, other):
+    odd = {j.asked.column for j in failed if j.asked.what in _PLACES}
+    columns = dict.fromkeys(j.asked.column for j in judged if j.asked.column is not None)
+    pairs = [
+        (one, other)
+        for one, other in combinations(columns, 2)
+        if odd & {one, other}
+        and (_change_places(judged, one, other) or _names_change_places(window, suite, one, other))
+    ]
+    fits_many = {name for pair in pairs for name in pair if sum(name in p for p in pairs) > 1}
+    for one, other in pairs:
+        if not fits_many & {one, other}:  # else they are merely alike
             found.reasons.append(f"{one} and {other}: look swapped, each holds the values that the other had")
             found.explained |= {j.asked.name for j in failed if j.asked.column in (one, other)}
     for j in failed:
@@ -137,15 +145,16 @@ def _units(judged: Sequence[Judged], failed: Sequence[Judged], found: _Found) ->
 
 
 def _factor(own: Sequence[Judged]) -> float | None:
-    """The one factor by which all quantiles moved; None where there is none."""
+    """The one factor by which all quantiles moved that lie on one side of 0; None where there is none."""
     factors = []
     for j in own:
-        if j.asked.what is What.QUANTILE and j.measured.says and j.asked.least is not None and j.asked.most is not None:
-            middle = (j.asked.least + j.asked.most) / 2
-            inside = j.asked.least <= j.measured.value <= j.asked.most
-            if middle and not (inside and j.measured.value == 0.0):
-                factors.append(j.measured.value / middle)
-    if len(factors) < 2 or min(factors) <= 0 or max(factors) > _SAME_FACTOR**2 * min(factors):
+        least, most, value = j.asked.least, j.asked.most, j.measured.value
+        if j.asked.what is What.QUANTILE and j.measured.says and least is not None and most is not None:
+            if least * most > 0:
+                factors.append(value / math.copysign(math.sqrt(least * most), most))
+            elif least <= value <= most and value != 0.0:
+                return None
+    if not factors or min(factors) <= 0 or max(factors) > _SAME_FACTOR * min(factors):
         return None
     factor = math.exp(sum(math.log(f) for f in factors) / len(factors))
     return factor if max(factor, 1 / factor) >= _LEAST_FACTOR else None
@@ -154,7 +163,7 @@ def _factor(own: Sequence[Judged]) -> float | None:
 def _few_digits(value: float) -> float:
     """A factor as people know it: the power of ten it is near, else one digit or two."""
     power = 10.0 ** round(math.log10(value))
-    return power if max(value / power, power / value) < _SAME_FACTOR else float(f"{value:.2g}")
+    return power if max(value / power, power / value) < _NEAR_POWER else float(f"{value:.2g}")
 
 
 def _sent_twice(failed: Sequence[Judged], found: _Found) -> None:

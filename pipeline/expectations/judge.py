@@ -21,8 +21,8 @@ SLACK = 1e-9
 """Of floating point, the same wherever bounds are compared."""
 _GROWS = frozenset({What.COPIES, What.DOUBLED, What.REPEATED})
 """Figures that are greater in longer windows."""
-_SHRINKS = frozenset({What.STANDING, What.LARGEST_KEY})
-"""Figures that are greater in shorter windows."""
+_BURSTS = frozenset({What.STANDING, What.LARGEST_KEY})
+"""Bursts have a size of their own: in a window with few rows the same one is a greater share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +66,14 @@ def own_verdict(asked: Asked, measured: Measured) -> Verdict:
 def for_window(asked: Asked, measured: Measured, suite: Suite, window: Window) -> Asked:
     """The question with bounds widened by what chance adds in fewer rows or fewer hours than the suite was made of."""
     asked = _for_length(asked, suite, window)
+    if asked.what in _BURSTS and asked.most is not None and measured.rows < suite.inferred.window_rows:
+        return replace(asked, most=min(1.0, asked.most * suite.inferred.window_rows / max(1, measured.rows)))
     if asked.what in SHARES and measured.rows:
         chance = suite.chance / 2
         least = None if asked.least is None else least_by_chance(asked.least, measured.rows, chance)
         most = None if asked.most is None else most_by_chance(asked.most, measured.rows, chance)
         return replace(asked, least=least, most=most)
-    factor = math.sqrt(suite.inferred.window_rows / measured.rows) if measured.rows else 1.0
+    factor = math.sqrt(max(1.0, suite.inferred.window_rows / measured.rows)) if measured.rows else 1.0
     if factor <= 1.0:
         return asked
     if asked.what is What.MOVED and asked.most is not None:
@@ -83,9 +85,8 @@ def _for_length(asked: Asked, suite: Suite, window: Window) -> Asked:
     if suite.inferred.window_hours is None or window.hours is None:
         return asked
     ratio = window.hours / suite.inferred.window_hours
-    if asked.most is not None and ((asked.what in _GROWS and ratio > 1) or (asked.what in _SHRINKS and ratio < 1)):
-        most = asked.most * max(ratio, 1 / ratio)
-        return replace(asked, most=most if asked.what is What.DOUBLED else min(1.0, most))
+    if asked.most is not None and asked.what in _GROWS and ratio > 1:
+        return replace(asked, most=asked.most * ratio if asked.what is What.DOUBLED else min(1.0, asked.most * ratio))
     if asked.what in (What.PER_HOUR, What.KEYS) and ratio < 1:
         return _wider(asked, math.sqrt(1 / ratio))
     return asked

@@ -23,6 +23,10 @@ _LEAST_FREEDOM = 7
 """Of Student's t: fewer windows would say nothing at all."""
 
 
+_BURSTY = 0.05
+"""Squared deviation of an hour's rows from its mean, relative to it, above which a stream comes in bursts."""
+
+
 class Scale(StrEnum):
     """On what scale a figure varies evenly."""
 
@@ -96,10 +100,21 @@ def hourly_bounds(counts: FloatArray, *, chance: float) -> tuple[FloatArray, Flo
     floor = np.maximum(mean, 0.5)
     least = stats.nbinom.ppf(tail, shape, shape / (shape + floor))
     most = stats.nbinom.isf(tail, shape, shape / (shape + floor))
+    if spread > _BURSTY:
+        least, most = _as_seen(counts, floor, least, most)
     with np.errstate(all="ignore"):
         seen_least = np.nan_to_num(np.nanmin(np.where(np.isfinite(counts), counts, np.inf), axis=0), posinf=0.0)
         seen_most = np.nan_to_num(np.nanmax(np.where(np.isfinite(counts), counts, 0.0), axis=0))
     return np.minimum(least, np.floor(seen_least * 0.8)), np.maximum(most, np.ceil(seen_most * 1.25))
+
+
+def _as_seen(
+    counts: FloatArray, floor: FloatArray, least: FloatArray, most: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Of streams that come in bursts: what one hour saw, relative to its mean, any hour may see, and as much again."""
+    ratios = (counts + 1.0) / (floor + 1.0)
+    high, low = 2.0 * float(np.nanmax(ratios)), float(np.nanmin(ratios)) / 2.0
+    return np.minimum(least, np.floor((floor + 1.0) * low - 1.0).clip(0.0)), np.maximum(most, np.ceil(floor * high))
 
 
 def _half_width(even: FloatArray, chance: float) -> float:

@@ -99,7 +99,8 @@ def observed_text(judged: Judged) -> str:
     if asked.what in _OF:
         return f"{figure} {_OF[asked.what]}"
     if asked.what in _PLAIN:
-        return _PLAIN[asked.what].format(figure)
+        text = _PLAIN[asked.what].format(figure)
+        return text.replace("1 hours", "1 hour") if figure == "1" else text
     if asked.what is What.QUANTILE:
         return f"{_quantile_name(asked.probability)} {figure}"
     if asked.what is What.MOVED:

@@ -21,11 +21,12 @@ from pipeline.expectations.window import FloatArray
 
 MOST_LEVELS, MOST_FREQUENT = 60, 20
 _PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.95)
-_BESIDE = 0.03
-"""A quantile may be what its neighbours this far off are: between two heaps of values it jumps."""
+_BESIDE = 0.5
+"""A quantile may be what its neighbours are, this part of the way to the nearer end of the distribution: between two
+heaps of values it jumps."""
 _REACH = 10.0
 """Impossible is what lies so many times further out than the outermost thousandth."""
-_LEAST_SHARE, _LEAST_RARE, _LEAST_MOVED, _LEAST_RATIO = 0.01, 0.002, 0.05, 1.15
+_LEAST_SHARE, _LEAST_RARE, _LEAST_MOVED, _LEAST_RATIO = 0.01, 0.002, 0.05, 1.5
 """Widths worth telling anyone: of shares, of shares that are usually 0, of moved shares, of quantiles."""
 
 
@@ -94,15 +95,16 @@ def _possible(known: FloatArray) -> tuple[float, float]:
 
 
 def _quantile(found: ColumnReference, probability: float) -> tuple[float, float] | None:
+    beside = _BESIDE * min(probability, 1.0 - probability)
     ends = [
         found.values(lambda known, p=p: float(np.quantile(known, p, method="nearest")))  # type: ignore[misc]
-        for p in (max(0.001, probability - _BESIDE), min(0.999, probability + _BESIDE))
+        for p in (probability - beside, probability + beside)
     ]
     if not np.isfinite(ends[0]).any():
         return None
     scale = Scale.POSITIVE if min(np.nanmin(end) for end in ends) > 0 else Scale.PLAIN
     spread = float(np.subtract(*np.quantile(found.whole.known, [0.95, 0.05])))
-    width = _LEAST_RATIO if scale is Scale.POSITIVE else 0.1 * spread
+    width = _LEAST_RATIO if scale is Scale.POSITIVE else 0.25 * spread
     low, high = (bounds(end, scale=scale, chance=found.reference.chance, least_width=width) for end in ends)
     return down(low.least, 3), up(high.most, 3)
 
@@ -121,9 +123,7 @@ def _names(
     if not shares or (not listed and sum(shares.values()) < 0.05):
         return
     unseen = _most(found, column, What.UNSEEN, shares, Scale.SHARE, _LEAST_SHARE) if listed else None
-    moved = _most(found, column, What.MOVED, shares, Scale.POSITIVE, 1.0) if moves else None
-    if moved is not None:
-        moved = up(min(1.0, moved + _LEAST_MOVED), 2)
+    moved = _most(found, column, What.MOVED, shares, Scale.SHARE, _LEAST_MOVED) if moves else None
     if unseen is not None or moved is not None:
         entries["levels"] = Levels(known=shares, unseen=unseen, moved=moved)
         comments["levels"] = f"{len(levels):,} names seen" + ("" if listed else ", the most frequent are listed")

@@ -15,6 +15,8 @@ from pipeline.expectations.window import HOUR_MS, FloatArray, Window
 
 LEAST_WINDOWS, MOST_WINDOWS = 8, 60
 _WITHOUT_TIME = 10
+_FEW = 0.2
+"""Windows with less than this part of the usual rows say little of columns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,8 @@ class ColumnReference:
     @classmethod
     def of(cls, reference: Reference, column: str) -> "ColumnReference":
         """A column of the reference."""
-        views = tuple(ColumnView(window, column) for window in reference.windows)
+        least = _FEW * reference.window_rows  # of fewer rows bounds are widened when they are judged
+        views = tuple(ColumnView(window, column) for window in reference.windows if window.looked_at >= least)
         return cls(reference, ColumnView(reference.whole, column), views)
 
     def bounds(self, asked: Asked, scale: Scale, *, least_width: float) -> tuple[Bounds, float] | None:

@@ -119,7 +119,7 @@ def _figure(reference: Reference, what: What) -> tuple[Between, str] | None:
     seen = f"{found[1]:,.4g} in the middle window"
     if what is What.PER_HOUR:
         return Between(least=max(0.0, down(found[0].least, 3)), most=up(found[0].most, 3)), seen
-    most = max(found[0].most, 60.0)
+    most = max(min(found[0].most, 5.0 * max(answers)), 60.0)
     if what is What.FRESHNESS:
         most = max(most, 1.5 * _longest_gap_seconds(reference.whole))
     return Between(most=up(most, 2)), seen
