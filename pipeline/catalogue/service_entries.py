@@ -141,8 +141,8 @@ class AlertEntry:
     kind: str
     status: str
     severity: str
-    cause: str = "odd_behaviour"
-    """odd_behaviour or bad_data."""
+    cause: str = "unknown"
+    """odd_behaviour, bad_data or unknown."""
     started_ms: int
     last_ms: int
     published_ms: int

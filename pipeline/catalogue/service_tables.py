@@ -167,7 +167,7 @@ class AlertRow(Base):
     status: Mapped[str] = mapped_column(String(20))
     severity: Mapped[str] = mapped_column(String(20))
     cause: Mapped[str] = mapped_column(String(20))
-    """odd_behaviour or bad_data."""
+    """odd_behaviour, bad_data or unknown."""
     started_ms: Mapped[int] = mapped_column(BigInteger)
     last_ms: Mapped[int] = mapped_column(BigInteger)
     published_ms: Mapped[int] = mapped_column(BigInteger)

@@ -35,6 +35,7 @@ COMMANDS = (
     "status",
     "alerts",
     "notify",
+    "record",
     "deadletters",
     "demo",
 )
