@@ -6,7 +6,7 @@ Light on purpose: `eddyline check` and `eddyline jobs` read it without what the 
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from pipeline.config import Frozen, JobKind
 
@@ -77,7 +77,9 @@ class Compaction(Frozen):
     below_bytes: PositiveInt = 64 * 1024 * 1024
     """Files smaller than this are joined, up to twice as much in one."""
     least_files: Annotated[int, Field(ge=2, le=10_000)] = 4
-    """Of one partition and schema version, side by side; fewer are left alone."""
+    """Of one partition, day and schema version, side by side; fewer are left alone."""
+    keep_seconds: NonNegativeFloat = 3600.0
+    """Files that were joined are deleted this much later, so that who reads them already can go on."""
 
 
 ARGUMENTS: dict[JobKind, type[Frozen]] = {
