@@ -3,6 +3,7 @@
 from detectors.base import Detector
 from detectors.blend.detector import BlendDetector
 from detectors.ecod import EcodDetector
+from detectors.feedback.detector import CorrectedDetector
 from detectors.forest import ForestDetector
 from detectors.half_space_trees import HalfSpaceTreesDetector
 from detectors.pca import PcaDetector
@@ -14,6 +15,7 @@ from detectors.windows.window_vae import WindowVaeDetector
 DETECTORS: tuple[type[Detector], ...] = (
     BlendDetector,
     TaughtDetector,
+    CorrectedDetector,
     VaeDetector,
     PcaDetector,
     ForestDetector,

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from detectors.base import Detector, FitReport, Progress
+from detectors.feedback.detector import CorrectedDetector
 from detectors.feedback.labels import RowLabels
 
 
@@ -21,5 +22,9 @@ def fit_with_labels(
     if labels is None or not labels.judged_N.any():
         return detector, detector.fit(table, progress=progress)
     labels.check(table.num_rows)
-    report = detector.fit(table.filter(pa.array(~labels.confirmed_N)), progress=progress)
-    return detector, replace(report, rows=table.num_rows)
+    if detector.windowed:
+        report = detector.fit(table.filter(pa.array(~labels.confirmed_N)), progress=progress)
+        return detector, replace(report, rows=table.num_rows)
+    corrected = detector if isinstance(detector, CorrectedDetector) else CorrectedDetector(base=detector)
+    report = corrected.fit(table, progress=progress, labels=labels)
+    return (corrected if corrected.correction is not None else detector), report
