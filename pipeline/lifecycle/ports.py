@@ -1,7 +1,7 @@
 """What the life of models asks of others: the archive, the catalogue, and what people said of rows."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -11,9 +11,7 @@ from pipeline.catalogue.service_entries import (
     DecisionEntry,
     EvaluationEntry,
     FeedbackEntry,
-    JobRunEntry,
     LineageEdge,
-    SchemaVersionEntry,
     WithdrawalEntry,
 )
 from pipeline.jobs.score_summary import Int64s
@@ -65,29 +63,3 @@ class LifeCatalogue(ModelCatalogue, Protocol):
 
     def parents(self, kind: str, id: str) -> list[LineageEdge]:
         """The edges that lead to something."""
-
-
-class WatchCatalogue(LifeCatalogue, Protocol):
-    """What the watch over a champion asks besides."""
-
-    def alert_counts(self, stream: str, model_id: str, since_ms: int, until_ms: int) -> int:
-        """How many of a model's alerts a budget counts."""
-
-    def request_run(
-        self,
-        stream: str,
-        kind: str,
-        arguments: Mapping[str, Any],
-        *,
-        origin: str,
-        now_ms: int,
-    ) -> str:
-        """Ask for a run."""
-
-    def runs(
-        self, stream: str | None = None, job: str | None = None, status: str | None = None, limit: int = 100
-    ) -> list[JobRunEntry]:
-        """Runs, newest first."""
-
-    def schema_versions(self, stream: str) -> list[SchemaVersionEntry]:
-        """The versions of a stream's schema, oldest first."""

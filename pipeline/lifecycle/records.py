@@ -1,7 +1,7 @@
 """Decisions as they are written down. Ids are drawn from what was decided, so that writing one again is seen."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from pipeline.bundles import canonical
@@ -62,8 +62,14 @@ def evaluation(*, stream: str, model_id: str, created_ms: int, figures: dict[str
     )
 
 
-def before_champion(champions: Sequence[ChampionEntry], decisions: Sequence[DecisionEntry]) -> str | None:
-    """The model to go back to: in service before the present one, and never taken out of service for its alerts.
+def before_champion(
+    champions: Sequence[ChampionEntry],
+    decisions: Sequence[DecisionEntry],
+    *,
+    usable: Callable[[str], bool] = lambda model_id: True,
+) -> str | None:
+    """The model to go back to: in service before the present one, never taken out of service for its alerts, and
+    usable.
 
     `champions` are promotions newest first. None where there is none.
     """
@@ -72,6 +78,7 @@ def before_champion(champions: Sequence[ChampionEntry], decisions: Sequence[Deci
     taken_back = {one.before_id for one in decisions if one.kind == ROLLED_BACK}
     current = champions[0].model_id
     for promotion in champions[1:]:
-        if promotion.model_id != current and promotion.model_id not in taken_back:
-            return promotion.model_id
+        one = promotion.model_id
+        if one != current and one not in taken_back and usable(one):
+            return one
     return None
