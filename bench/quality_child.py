@@ -51,9 +51,9 @@ def prepare(folder: Path, rows: int, columns: int) -> None:
     window = archive_rows(lake, STREAM, spec.schema(), start_ms=START_MS, end_ms=START_MS + 9 * DAY_MS)
     inferred = infer(window, stream=STREAM, window_hours=24.0, now_ms=START_MS)
     # the last day has ten times the rows of the others: what is timed is a run, not a failure
-    suite = inferred.suite.model_copy(
-        update={"rows": inferred.suite.rows.model_copy(update={"per_hour": None, "by_hour": None})}
-    )
+    rows_suite = inferred.suite.rows.model_copy(update={"per_hour": None, "by_hour": None})
+    keys_suite = inferred.suite.keys.model_copy(update={"per_hour": None})
+    suite = inferred.suite.model_copy(update={"rows": rows_suite, "keys": keys_suite})
     write_suite(folder / "suite.yaml", suite, inferred.comments)
 
 

@@ -126,12 +126,14 @@ def _by_day(
     table = table.select(schema.names).cast(schema)
     order = pc.array_sort_indices(table[time])
     whole = table_window(table.take(order), schema, time=time)
-    assert whole.times_ms is not None and whole.start_ms is not None
+    times = whole.times_ms
+    assert times is not None
+    assert whole.start_ms is not None
     start = whole.start_ms // DAY_MS * DAY_MS
     days = [(start + n * DAY_MS, start + (n + 1) * DAY_MS) for n in range(reference + later)]
 
     def part(low: int, high: int) -> Window:
-        return whole.part((whole.times_ms >= low) & (whole.times_ms < high), start_ms=low, end_ms=high)
+        return whole.part((times >= low) & (times < high), start_ms=low, end_ms=high)
 
     return QualitySet(
         name=name,
@@ -213,7 +215,7 @@ def planted(of: QualitySet, window: Window, *, seed: int = 0) -> Iterator[Plante
 
 def _of_time(time: str, window: Window) -> Iterator[Planted]:
     times = window.times_ms
-    assert times is not None and window.start_ms is not None
+    assert times is not None
     stuck = np.arange(len(times)) >= round(0.6 * len(times))
     stopped = np.where(stuck, times[np.argmax(stuck)], times)
     yield Planted(fault="stale clock", window=_dated(window, time, stopped), names=("clock", "stands still"))

@@ -106,12 +106,13 @@ def _names_change_places(window: Window, suite: Suite, one: str, other: str) -> 
         if entries is None or entries.levels is None or name not in window.table.column_names:
             return False
         known[name] = entries.levels.known
+    own = crossed = 0.0
     for mine, theirs in ((one, other), (other, one)):
         levels, counts = ColumnView(window, mine).counts
         shares = dict(zip(levels, counts / max(1, counts.sum()), strict=True))
-        if moved_share(shares, known[theirs]) > 0.5 * moved_share(shares, known[mine]):
-            return False
-    return True
+        own += moved_share(shares, known[mine])
+        crossed += moved_share(shares, known[theirs])
+    return crossed <= 0.5 * own
 
 
 def _turned_round(j: Judged) -> bool:
