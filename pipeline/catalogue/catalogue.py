@@ -1,5 +1,6 @@
 """What is asked of the catalogue. Safe to use from several threads and processes."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select
@@ -10,6 +11,7 @@ from pipeline.catalogue.connected import begins_with
 from pipeline.catalogue.database import open_database
 from pipeline.catalogue.entries import ChampionEntry, ModelEntry, WorkerBeat
 from pipeline.catalogue.feedback import FeedbackRecords
+from pipeline.catalogue.history import HistoryRecords
 from pipeline.catalogue.jobs import JobRecords
 from pipeline.catalogue.leases import LeaseRecords
 from pipeline.catalogue.lifecycle import LifecycleRecords
@@ -21,6 +23,7 @@ from pipeline.catalogue.tables import ChampionRow, ModelRow, StreamRow, WorkerRo
 from pipeline.errors import ModelError
 
 if TYPE_CHECKING:  # a bundle brings detectors along, which those who only ask for status need not load
+    from pipeline.catalogue.backup import BackupFacts, CheckReport
     from pipeline.model_store import Bundle
 
 
@@ -34,6 +37,7 @@ class Catalogue(
     QualityRecords,
     LineageRecords,
     CanaryRecords,
+    HistoryRecords,
 ):
     """Every method raises CatalogueUnavailableError where the database does not answer."""
 
@@ -49,6 +53,18 @@ class Catalogue(
         """The same catalogue for one who works under a lease: every write raises LeaseLostError, and changes nothing,
         once the lease has another holder or epoch. That it expired loses nothing until another takes it."""
         return Catalogue(self._engine, fence)
+
+    def backup(self, path: Path, *, now_ms: int) -> "BackupFacts":
+        """Write everything, as it stands at this moment, into one file. Raises StorageUnavailableError too."""
+        from pipeline.catalogue.backup import write_backup
+
+        return write_backup(self._engine, path, now_ms=now_ms)
+
+    def check(self) -> "CheckReport":
+        """Whether the catalogue is whole."""
+        from pipeline.catalogue.backup import check
+
+        return check(self._engine)
 
     def register_stream(self, spec_document: dict[str, Any], name: str) -> None:
         """Remember a stream and the spec it is used with."""
