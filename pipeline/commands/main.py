@@ -28,6 +28,9 @@ COMMANDS = (
     "evaluate",
     "models",
     "synth",
+    "lineage",
+    "withdraw",
+    "duplicates",
     "score",
     "canaries",
     "schedule",
@@ -36,6 +39,7 @@ COMMANDS = (
     "alerts",
     "notify",
     "record",
+    "catalogue",
     "deadletters",
     "demo",
 )

@@ -30,7 +30,7 @@ class WithdrawnCatalogue(Protocol):
 
 def withdrawn_times(catalogue: WithdrawnCatalogue, stream: str) -> list[Span]:
     """The times of a stream's archive that nothing is learned from any more, in order; those that meet are joined."""
-    return list(overlaps(-EVER, EVER, _spans(catalogue.withdrawals(stream))))
+    return list(overlaps(-EVER, EVER, spans_of(catalogue.withdrawals(stream))))
 
 
 def why_withdrawn(catalogue: WithdrawnCatalogue, node: Node) -> WithdrawalEntry | None:
@@ -80,12 +80,13 @@ def _first(
     timed = [entry for entry in entries if entry.start_ms is not None and entry.end_ms is not None]
     for edge in edges:
         for entry in timed:
-            if edge.parent_kind == NodeKind.WINDOW and touched(parent_of(edge), edge, _spans([entry]), entry.stream):
+            if edge.parent_kind == NodeKind.WINDOW and touched(parent_of(edge), edge, spans_of([entry]), entry.stream):
                 return entry
     return None
 
 
-def _spans(entries: Sequence[WithdrawalEntry]) -> list[Span]:
+def spans_of(entries: Sequence[WithdrawalEntry]) -> list[Span]:
+    """The times of archives that entries withdraw."""
     return [(e.start_ms, e.end_ms) for e in entries if e.start_ms is not None and e.end_ms is not None]
 
 

@@ -71,6 +71,13 @@ class GenerateDataset(Frozen):
     """`per fire`: other rows each time, the same rows when a run is done again."""
 
 
+class Backup(Frozen):
+    """`backup`: writes the catalogue into a file of its own."""
+
+    keep: PositiveInt = 14
+    """Backups kept, the newest."""
+
+
 class Compaction(Frozen):
     """`compaction`: joins small archive files of a partition."""
 
@@ -82,6 +89,18 @@ class Compaction(Frozen):
     """Files that were joined are deleted this much later, so that who reads them already can go on."""
 
 
+class FindDuplicates(Frozen):
+    """`find_duplicates`: rows that are there twice, in the window of the archive that ends when the run was due."""
+
+    window_hours: PositiveFloat = 24.0
+    near: bool = True
+    """Look for near duplicates too."""
+    most_differing: Literal[1, 2] = 1
+    """Columns in which near duplicates may differ."""
+    dataset: str | None = None
+    """A synthetic dataset's id, or the beginning of it, instead."""
+
+
 ARGUMENTS: dict[JobKind, type[Frozen]] = {
     JobKind.TRAIN_DETECTOR: TrainDetector,
     JobKind.WATCH_CHAMPION: NoArguments,
@@ -90,6 +109,8 @@ ARGUMENTS: dict[JobKind, type[Frozen]] = {
     JobKind.GENERATE_DATASET: GenerateDataset,
     JobKind.RETENTION: NoArguments,
     JobKind.COMPACTION: Compaction,
+    JobKind.BACKUP: Backup,
+    JobKind.FIND_DUPLICATES: FindDuplicates,
 }
 """One class a kind. A kind that is not here takes none."""
 
