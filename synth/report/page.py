@@ -67,7 +67,7 @@ def _gates(verdict: Document) -> str:
     return section(
         "gates",
         "Gates",
-        table("Each gate with its reason, failed ones first", ("gate", "", "reason"), rows, numbers_from=9),
+        table("Each gate with its reason, failed ones first", ("gate", "verdict", "reason"), rows, numbers_from=9),
     )
 
 
@@ -87,7 +87,8 @@ def _scores(fidelity: Document) -> str:
         )
         for name, score in fidelity["scores"].items()
     ]
-    headers = ("score", "", "synthetic", "95% interval", "ceiling: held-out real rows", "floor: independent columns")
+    beside = ("ceiling: held-out real rows", "floor: independent columns")
+    headers = ("score", "as a bar", "synthetic", "95% interval", *beside)
     counts = fidelity["rows"]
     compared = f"Compared on {counts.get('compared', 0):,} rows each; every score is from 0 to 1, higher is better."
     notes = "".join(f"<p>{text(note)}.</p>" for note in fidelity["notes"])

@@ -54,5 +54,11 @@ dt { color: var(--quiet); } dd { margin: 0; overflow-wrap: anywhere; }
 @media print { :root { color-scheme: light; --ink: #000; --quiet: #444; --paper: #fff; --band: #f3f3f3; --rule: #bbb;
     --real: #1f5fa9; --made: #a84a05; --good: #17652f; --good-band: #fff; --bad: #a1161d; --bad-band: #fff; }
   body { max-width: none; font-size: 11pt; padding: 0; } .skip, nav { display: none; } h2 { break-after: avoid; }
-  details { display: block; } details > * { display: block; } .scroll { overflow: visible; } }
+  details::details-content { content-visibility: visible; block-size: auto; }
+  summary { list-style: none; break-after: avoid; } .key, caption { break-after: avoid; } .scroll { overflow: visible; }
+  table { font-size: 9pt; } td, th { overflow-wrap: break-word; min-width: 0; padding: .15rem .4rem; }
+  th[scope=row], th .quiet { min-width: 0; } td.number { white-space: normal; } tr { break-inside: avoid; }
+  thead { display: table-header-group; } .scale { width: 5rem; }
+  figure svg, .scale, .key span { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
+@page { size: A4; margin: 14mm; }
 """

@@ -74,7 +74,11 @@ def opened(
 def violations(page: Page) -> list[str]:
     """What axe holds against a page: rule, why, and where."""
     found: list[dict[str, Any]] = Axe().run(page).response["violations"]
-    return [f"{v['id']}: {v['help']}: {node['target']} {node.get('failureSummary', '')}" for v in found for node in v["nodes"]]
+    return [
+        f"{v['id']}: {v['help']}: {node['target']} {node.get('failureSummary', '')}"
+        for v in found
+        for node in v["nodes"]
+    ]
 
 
 def wider_than_the_window(page: Page) -> list[str]:

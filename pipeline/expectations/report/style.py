@@ -77,7 +77,7 @@ summary { padding: .25rem 0; font-weight: 600; }
   border-bottom: 1px solid var(--rule); align-items: baseline; break-inside: avoid; }
 .reports .count { text-align: right; } .reports .about { min-width: 0; overflow-wrap: anywhere; }
 .reports .about .quiet { display: block; } .reports time { white-space: nowrap; }
-td { overflow-wrap: break-word; } td.words { min-width: 11rem; }
+td { overflow-wrap: break-word; }
 section:target > h2, tr:target { background: var(--band); }
 main:has(section.stream:target) section.stream:not(:target) { display: none; }
 @media (max-width: 36rem) { .wide-only { display: none; } .narrow-only { display: block; }
@@ -86,17 +86,13 @@ main:has(section.stream:target) section.stream:not(:target) { display: none; }
   .facts dd { font-size: 1rem; } .reports li { grid-template-columns: 1fr auto; padding: .6rem .2rem; }
   .reports .about { grid-column: 1 / -1; } .reports .count { grid-column: 1 / -1; text-align: left; }
   th[scope=row] { min-width: 7rem; } }
-@media print { @page { size: A4; margin: 14mm; }
+@media print {
   .wide-only { display: block; } .narrow-only { display: none; }
   .verdict { border: 2px solid; border-left-width: .45rem; }
   .figures, .cards { grid-template-columns: repeat(2, 1fr); } .facts { grid-template-columns: repeat(5, 1fr); }
   .facts dd { font-size: .95rem; } .wide-only .chart text { font-size: 13px; }
-  details::details-content { content-visibility: visible; block-size: auto; }
-  summary { list-style: none; break-after: avoid; } .key, caption { break-after: avoid; }
-  figure, .card, tr, .facts > div { break-inside: avoid; } thead { display: table-header-group; }
-  table { font-size: 9pt; } td, th { overflow-wrap: break-word; min-width: 0; padding: .15rem .4rem; }
-  th[scope=row], td.words, th .quiet { min-width: 0; } td.number { white-space: normal; }
-  .chart, .range, .spark, .strip a, .strip span, .key span { print-color-adjust: exact;
+  .card, .facts > div { break-inside: avoid; }
+  .range, .spark, .recall, .strip a, .strip span { print-color-adjust: exact;
     -webkit-print-color-adjust: exact; }
   main:has(section.stream:target) section.stream:not(:target) { display: block; }
   a { color: inherit; } }
