@@ -89,6 +89,24 @@ class Compaction(Frozen):
     """Files that were joined are deleted this much later, so that who reads them already can go on."""
 
 
+class QualityReport(Frozen):
+    """`quality_report`: asks the suite's expectations of the window of the archive that ends when the run was due.
+
+    The run's result names `result_id`, `verdict` and `page`.
+    """
+
+    start: datetime | None = None
+    """Look at events at or after this moment instead; UTC where it names no zone."""
+    end: datetime | None = None
+    """Look at events before this moment."""
+    window_hours: PositiveFloat | None = None
+    """The stream's `quality.window_hours` by default."""
+    dataset: str | None = None
+    """A synthetic dataset's id, or the beginning of it, instead."""
+    suite: str | None = None
+    """Another file of expectations than the stream's."""
+
+
 class FindDuplicates(Frozen):
     """`find_duplicates`: rows that are there twice, in the window of the archive that ends when the run was due."""
 
@@ -107,6 +125,7 @@ ARGUMENTS: dict[JobKind, type[Frozen]] = {
     JobKind.RECALIBRATE: Recalibrate,
     JobKind.TRAIN_GENERATOR: TrainGenerator,
     JobKind.GENERATE_DATASET: GenerateDataset,
+    JobKind.QUALITY_REPORT: QualityReport,
     JobKind.RETENTION: NoArguments,
     JobKind.COMPACTION: Compaction,
     JobKind.BACKUP: Backup,
