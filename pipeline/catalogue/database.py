@@ -87,30 +87,49 @@ def revision(engine: Engine) -> str | None:
         return None if found is None else str(found)
 
 
-def migrate(engine: Engine, to: str = "head") -> None:
-    """Bring a database up to a revision, one process at a time. Raises CatalogueUnavailableError for a newer one."""
-    # Imported late: most openings find the database up to date, and Alembic is slow to import.
-    from alembic import command
-    from alembic.config import Config
-    from alembic.script import ScriptDirectory
+def migrate(engine: Engine) -> None:
+    """Bring a database up to this version, one process at a time.
 
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    with _alone(engine) as connection:
+    Raises CatalogueUnavailableError for one of a newer version.
+    """
+    with alone(engine) as connection:
         current = revision(engine)
-        if current is not None and current not in known:
+        if current is not None and current not in known_revisions():
             raise CatalogueUnavailableError(
                 f"the catalogue {shown(engine.url)} is at revision {current}, newer than {HEAD}, the "
                 "newest that this version knows: upgrade eddyline, or name another catalogue in eddyline.yaml"
             )
         if current != HEAD:
-            config.attributes["connection"] = connection
-            command.upgrade(config, to)
+            upgrade(connection, "head")
+
+
+def upgrade(connection: Connection, to: str) -> None:
+    """Bring a database up to a revision, within the connection's transaction."""
+    from alembic import command
+
+    config = _alembic()
+    config.attributes["connection"] = connection
+    command.upgrade(config, to)
+
+
+def known_revisions() -> set[str]:
+    """The revisions there are up to this version."""
+    from alembic.script import ScriptDirectory
+
+    return {script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()}
+
+
+def _alembic() -> Any:
+    # Imported late: most openings find the database up to date, and Alembic is slow to import.
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    return config
 
 
 @contextlib.contextmanager
-def _alone(engine: Engine) -> Iterator[Connection]:
+def alone(engine: Engine) -> Iterator[Connection]:
     """A connection for migrating, one process at a time."""
     with contextlib.ExitStack() as stack:
         if engine.dialect.name == "sqlite" and engine.url.database:

@@ -39,10 +39,14 @@ class Recalibrate(Frozen):
     """How many times fewer or more alerts a day's change may allow."""
 
 
+Model = Literal["autoregressive", "vae", "gan", "independent"]
+"""A kind of generator."""
+
+
 class TrainGenerator(Frozen):
     """`train_generator`: learns from the window of the archive that ends when the run was due."""
 
-    model: Literal["autoregressive", "vae", "gan"] = "autoregressive"
+    model: Model = "autoregressive"
     budget_seconds: PositiveFloat = 300.0
     """The most time to train for."""
     seed: int = 0
@@ -56,7 +60,7 @@ class TrainGenerator(Frozen):
 class GenerateDataset(Frozen):
     """`generate_dataset`: rows by a generator of the stream, through the gates."""
 
-    model: Literal["autoregressive", "vae", "gan"] | None = None
+    model: Model | None = None
     """The newest generator of this model; of any, by default."""
     generator: str | None = None
     """A generator's id, or the beginning of it, instead."""

@@ -38,6 +38,17 @@ EDGE = LineageEdge(
     parent_kind="window", parent_id="payments:1-2:ff", child_kind="model", child_id="bb", stream="payments", made_ms=1
 )
 
+EVALUATION = EvaluationEntry(evaluation_id="e1", stream="payments", model_id="aa", created_ms=1, figures={"ap": 0.1})
+SCHEMA = SchemaVersionEntry(stream="payments", version=1, sha256="0" * 64, columns={"a": "int64"}, seen_ms=1)
+VERDICT = QualityEntry(
+    result_id="q1", stream="payments", subject="archive", verdict="failed", evaluated=9, failed=2, created_ms=1,
+    summary={"failed": ["amount"]},
+)  # fmt: skip
+WITHDRAWAL = WithdrawalEntry(
+    kind="window", id="payments:1-2:ff", stream="payments", because_kind="window", because_id="payments:1-2:ff",
+    reason="wrong clock", start_ms=1, end_ms=2, withdrawn_ms=5,
+)  # fmt: skip
+
 
 def test_a_higher_revision_replaces_and_offsets_never_go_back(catalogue: Catalogue) -> None:
     resolved = replace(ALERT, revision=3, status="resolved", cause="bad_data")
@@ -138,24 +149,20 @@ def test_of_two_who_decide_at_once_one_is_told_no(url: str) -> None:
 
 def test_evaluations_and_schemas_come_out_as_they_went_in(catalogue: Catalogue) -> None:
     catalogue.add_model(stub("aa"))
-    entry = EvaluationEntry(evaluation_id="e1", stream="payments", model_id="aa", created_ms=1, figures={"ap": 0.1})
+    entry = EVALUATION
     later = replace(entry, evaluation_id="e2", created_ms=2)
     for each in (entry, later, entry):
         catalogue.add_evaluation(each)
     assert catalogue.evaluations("payments") == [later, entry] == catalogue.evaluations("payments", "aa")
     assert catalogue.evaluations("payments", "bb") == []
     assert catalogue.evaluation("e2") == later
-    version = SchemaVersionEntry(stream="payments", version=1, sha256="0" * 64, columns={"a": "int64"}, seen_ms=1)
-    catalogue.put_schema_version(version)
-    catalogue.put_schema_version(replace(version, seen_ms=9))
-    assert catalogue.schema_versions("payments") == [version], "first seen stays"
+    catalogue.put_schema_version(SCHEMA)
+    catalogue.put_schema_version(replace(SCHEMA, seen_ms=9))
+    assert catalogue.schema_versions("payments") == [SCHEMA], "first seen stays"
 
 
 def test_verdicts_are_listed_newest_first(catalogue: Catalogue) -> None:
-    entry = QualityEntry(
-        result_id="q1", stream="payments", subject="archive", verdict="failed", evaluated=9, failed=2, created_ms=1,
-        summary={"failed": ["amount"]},
-    )  # fmt: skip
+    entry = VERDICT
     drift = replace(entry, result_id="q2", subject="drift", created_ms=2)
     catalogue.add_quality(entry)
     catalogue.add_quality(drift)
@@ -178,10 +185,7 @@ def test_lineage_is_walked_both_ways_and_found_by_the_beginning_of_an_id(catalog
 
 
 def test_what_is_withdrawn_keeps_its_first_reason(catalogue: Catalogue) -> None:
-    entry = WithdrawalEntry(
-        kind="window", id="payments:1-2:ff", stream="payments", because_kind="window", because_id="payments:1-2:ff",
-        reason="wrong clock", start_ms=1, end_ms=2, withdrawn_ms=5,
-    )  # fmt: skip
+    entry = WITHDRAWAL
     catalogue.add_withdrawals([entry])
     catalogue.add_withdrawals([replace(entry, reason="other"), replace(entry, kind="model", id="bb", withdrawn_ms=9)])
     assert catalogue.is_withdrawn("window", "payments:1-2:ff")
