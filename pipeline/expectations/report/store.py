@@ -48,7 +48,7 @@ class ReportFolder:
         """
         _check_names(stream, result_id)
         made = {**without_personal(document), "stream": stream, "result_id": result_id, "created_ms": created_ms}
-        path = self._page(stream, result_id)
+        path = self.page_of(stream, result_id)
         with self._locked():
             self._clear(stream)
             known = {head.result_id for head in read_heads(self._root) if head.stream == stream}
@@ -93,21 +93,22 @@ class ReportFolder:
         said = "several reports begin with" if begun else "there is no report, and no stream with one, called"
         raise ConfigError(f"{said} {name!r}: `eddyline quality list` shows those there are")
 
+    def page_of(self, stream: str, result_id: str) -> Path:
+        """Where a result's page lies, or would lie."""
+        return self._root / stream / f"{result_id}.html"
+
     def path(self, head: ReportHead) -> Path:
         """Where a report's page lies."""
-        return self._page(head.stream, head.result_id)
+        return self.page_of(head.stream, head.result_id)
 
     def document(self, head: ReportHead) -> dict[str, Any]:
         """A report's JSON. Raises StorageUnavailableError where it went meanwhile."""
-        found = read_json(self._page(head.stream, head.result_id).with_suffix(".json"))
+        found = read_json(self.page_of(head.stream, head.result_id).with_suffix(".json"))
         if found is None or found.get("format") != FORMAT:
             raise StorageUnavailableError(
                 f"report {head.result_id} of {head.stream} is gone: `eddyline quality list` shows those there are"
             )
         return found
-
-    def _page(self, stream: str, result_id: str) -> Path:
-        return self._root / stream / f"{result_id}.html"
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
