@@ -1,28 +1,38 @@
-"""`eddyline models`: what was trained, and which of it is in service."""
+"""`eddyline models`: what was trained, how good it is, and which of it is in service."""
 
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from pipeline.commands.model_compare import compare
+from pipeline.commands.model_decisions import figure_of, history, promote, rollback
+
+if TYPE_CHECKING:
+    from pipeline.catalogue.catalogue import Catalogue
 
 Config = Annotated[Path | None, typer.Option(help="Settings file; eddyline.yaml by default.")]
 ModelId = Annotated[str, typer.Argument(help="The model's id, or the beginning of it.")]
 Stream = Annotated[str, typer.Argument(help="The stream.")]
+MOST_DECISIONS = 1_000
 
 
 def register(app: typer.Typer) -> None:
     """Add the command group."""
-    group = typer.Typer(help="List, show and promote trained models.", no_args_is_help=True)
+    group = typer.Typer(help="List, compare, promote and take back trained models.", no_args_is_help=True)
     group.command("list")(list_models)
     group.command("show")(show)
+    group.command("compare")(compare)
     group.command("promote")(promote)
+    group.command("rollback")(rollback)
+    group.command("history")(history)
     app.add_typer(group, name="models")
 
 
 def list_models(stream: Stream, config: Config = None) -> None:
-    """List a stream's models, newest first; the champion is marked.
+    """List a stream's models, newest first; the champion is marked. AP: average precision when it was compared.
 
     Example: eddyline models list payments
     """
@@ -34,18 +44,41 @@ def list_models(stream: Stream, config: Config = None) -> None:
 
     context, console = load(config), Console()
     stream_named(context.specs, stream)
-    found = context.catalogue().models(stream)
+    catalogue = context.catalogue()
+    found = catalogue.models(stream)
     if not found:
         console.print(f"no models of {stream} yet: `eddyline train {stream}` makes one from its archive")
         return
+    decided = _decided(catalogue, stream)
     table = Table(box=None, header_style="bold")
-    for column in ("", "id", "trained", "detector", "threshold"):
+    for column in ("", "id", "trained", "detector", "threshold", "decision", "AP", "decided"):
         table.add_column(column, no_wrap=True)
     for model in found:
         mark = "champion" if model.champion else ""
         trained, threshold = _moment(model.created_ms), f"{model.threshold_nats:.2f} nats"
-        table.add_row(mark, model.model_id, trained, model.detector, threshold)
+        decision = decided.get(model.model_id, ("–", "–", "–"))
+        table.add_row(mark, model.model_id, trained, model.detector, threshold, *decision)
     console.print(table)
+
+
+def _decided(catalogue: "Catalogue", stream: str) -> dict[str, tuple[str, str, str]]:
+    """By model: the newest decision about it, its average precision where it was compared, and when."""
+    found: dict[str, tuple[str, str, str]] = {}
+    compared: dict[str, str] = {}
+    for entry in reversed(catalogue.decisions(stream, limit=MOST_DECISIONS)):
+        if entry.model_id is None:
+            continue
+        precision = figure_of(entry.figures, "challenger")
+        if precision != "–":
+            compared[entry.model_id] = precision
+        kind = entry.kind.replace("_", " ")
+        if kind == "rolled back":
+            kind = "gone back to"
+            if entry.before_id is not None:
+                known = compared.get(entry.before_id, "–")
+                found[entry.before_id] = "rolled back", known, _moment(entry.decided_ms)
+        found[entry.model_id] = kind, compared.get(entry.model_id, "–"), _moment(entry.decided_ms)
+    return found
 
 
 def show(model_id: ModelId, config: Config = None) -> None:
@@ -77,34 +110,6 @@ def show(model_id: ModelId, config: Config = None) -> None:
         table.add_row("file", f"{name} ({size:,} bytes)")
     console.print(table)
     console.print_json(json.dumps(model.facts))
-
-
-def promote(
-    stream: Stream,
-    model_id: ModelId,
-    reason: Annotated[str, typer.Option(help="Why; kept in the history.")] = "promoted by hand",
-    config: Config = None,
-) -> None:
-    """Put a model into service; running scorers change to it within a second or two, without a restart.
-
-    Example: eddyline models promote payments 3f2a --reason "fewer false alarms in the backtest"
-    """
-    from rich.console import Console
-
-    from pipeline.clock import SystemClock
-    from pipeline.commands.context import load
-    from pipeline.commands.streams import stream_named
-
-    context, console = load(config), Console()
-    stream_named(context.specs, stream)
-    catalogue = context.catalogue()
-    model = catalogue.model(model_id)
-    context.model_store().load(model.model_id)  # a damaged model must not become champion
-    before = catalogue.champion(stream)
-    catalogue.set_champion(stream, model.model_id, reason, SystemClock().now_ms())
-    replaced = f" in place of {before}" if before and before != model.model_id else ""
-    console.print(f"{model.model_id} is the champion of {stream}{replaced}")
-    console.print("next: `eddyline status` shows when the scorers have changed to it")
 
 
 def _moment(milliseconds: int) -> str:

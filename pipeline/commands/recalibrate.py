@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.commands.moments import between_text, moment_ms
+from pipeline.commands.people import person
 from pipeline.commands.streams import stream_named
 from pipeline.errors import ConfigError
 
@@ -63,6 +64,7 @@ def recalibrate(
             catalogue=context.catalogue(),
             clock=SystemClock(),
             options=RecalibrateOptions(start_ms=window[0], end_ms=window[1], rule=rule, promote=promote),
+            by=person(),
         )
     _print(console, spec, done)
 

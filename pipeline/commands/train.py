@@ -5,13 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.commands.challenge import run_challenge, training_progress
 from pipeline.commands.moments import between_text, moment_ms
+from pipeline.commands.people import person
 from pipeline.commands.streams import stream_named
+from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from detectors.auto import CandidateFigures
+    from pipeline.commands.context import Context
     from pipeline.config import StreamSpec
     from pipeline.jobs.train import Trained
 
@@ -33,35 +37,69 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed; the stream's own by default.")] = None,
     promote: Annotated[bool, typer.Option("--promote/--no-promote", help="Put the model into service.")] = True,
+    challenge: Annotated[
+        bool, typer.Option("--challenge", help="Compare it, and put it into service only where it is better.")
+    ] = False,
     config: Annotated[Path | None, typer.Option(help="Settings file; eddyline.yaml by default.")] = None,
 ) -> None:
     """Fit a detector on the stream's archive, calibrate its threshold on the newest quarter, put it into service.
 
+    With --challenge part of the events is kept for a comparison, as the scheduled retraining does, and the model takes
+    over only where it is better. Rows that were withdrawn, are there twice or people called anomalies are left out.
+
     Example: eddyline train payments --from 2026-01-05 --detector vae
     """
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from pipeline.clock import SystemClock
     from pipeline.commands.context import load
-    from pipeline.jobs.train import TrainOptions
-    from pipeline.jobs.train import train as run
 
     window = moment_ms(start, option="--from"), moment_ms(end, option="--to")
-    context = load(config)
+    context, console = load(config), Console(stderr=True)
     spec = stream_named(context.specs, stream)
-    options = TrainOptions(start_ms=window[0], end_ms=window[1], detector=detector, seed=seed, promote=promote)
-    console = Console(stderr=True)
-    with Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console) as progress:
-        task = progress.add_task("training", total=1.0)
+    if challenge:
+        if not promote:
+            raise ConfigError("--challenge decides by itself what takes over: leave --no-promote out")
+        run_challenge(console, context, spec, window, detector=detector, seed=seed)
+        return
+    _train(console, context, spec, window, detector=detector, seed=seed, promote=promote)
+
+
+def _train(
+    console: "Console",
+    context: "Context",
+    spec: "StreamSpec",
+    window: tuple[int | None, int | None],
+    *,
+    detector: str | None,
+    seed: int | None,
+    promote: bool,
+) -> None:
+    from pipeline.clock import SystemClock
+    from pipeline.jobs.train import TrainOptions
+    from pipeline.jobs.train import train as run
+    from pipeline.lifecycle.inputs import Inputs
+    from pipeline.lineage.windows import archive_window
+
+    start_ms, end_ms = window
+    lake, catalogue = context.lake(), context.catalogue()
+    inputs = Inputs.of(spec, catalogue, context.masker(spec))
+    leave_out = source = None
+    if lake.files(spec.stream):
+        leave_out = inputs.left_out(lake, start_ms=start_ms, end_ms=end_ms, champion=None)
+        source = archive_window(lake, spec.stream, start_ms=start_ms, end_ms=end_ms, without=inputs.withdrawn)
+    with training_progress(console) as report:
         trained = run(
             spec,
-            lake=context.lake(),
+            lake=lake,
             store=context.model_store(),
-            catalogue=context.catalogue(),
+            catalogue=catalogue,
             clock=SystemClock(),
-            options=options,
-            report=lambda fraction, text: progress.update(task, completed=fraction, description=text),
+            options=TrainOptions(
+                start_ms=start_ms, end_ms=end_ms, detector=detector, seed=seed, promote=promote, by=person()
+            ),
+            leave_out=leave_out,
+            source=source,
+            report=report,
         )
     _print_figures(console, spec, trained)
 

@@ -56,8 +56,8 @@ class FeedbackJudge:
         self._keys, self._labels = spec.columns_with(Role.KEY), labels
         self._masker, self._champion = masker, champion
 
-    def labels(self, partition: str, batch: Any, offsets_B: Int64s) -> RowLabels:
-        """Verdicts on rows of a partition, named `<topic id>/<number>`."""
+    def labels(self, partition: str, batch: Any, offsets_B: Int64s, *, met: set[int] | None = None) -> RowLabels:
+        """Verdicts on rows of a partition, named `<topic id>/<number>`; those that found a row are added to `met`."""
         topic_id, _, number = partition.rpartition("/")
         place = topic_id, int(number)
         if place not in self._labels.ranges or not batch.num_rows:
@@ -70,11 +70,14 @@ class FeedbackJudge:
             key_columns=self._keys,
             hashed=lambda key: self._masker.key_hash(key, topic_id=topic_id),
             flagged_B=self._flagged(batch),
+            met=met,
         )
 
-    def fact(self, *, confirmed_rows: int, false_positive_rows: int) -> dict[str, Any]:
-        """The verdicts, and how many rows they were."""
-        return feedback_fact(self._labels, confirmed_rows=confirmed_rows, false_positive_rows=false_positive_rows)
+    def fact(self, *, confirmed_rows: int, false_positive_rows: int, met: set[int]) -> dict[str, Any]:
+        """The verdicts that found rows, and how many rows they were."""
+        return feedback_fact(
+            self._labels, confirmed_rows=confirmed_rows, false_positive_rows=false_positive_rows, met=met
+        )
 
     def _flagged(self, batch: Any) -> Mask | None:
         if self._champion is None or not set(self._champion.detector.feature_names) <= set(batch.schema.names):
@@ -90,7 +93,8 @@ class LeftOut:
         self.counts = {sort.name: 0 for sort in self._sorts}
         """Rows of the fitted part that were left out, by sort."""
         self.confirmed = self.false_positives = 0
-        """Rows of the fitted part that people spoke of."""
+        """Rows learned from that people spoke of."""
+        self._met: set[int] = set()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -116,7 +120,7 @@ class LeftOut:
 
     def labels(self, rows: Rows) -> RowLabels:
         """What people said of rows that are learned from."""
-        labels = self._labels(rows)
+        labels = self._labels(rows, met=self._met)
         self.confirmed += int(labels.confirmed_N.sum())
         self.false_positives += int(labels.false_positive_N.sum())
         return labels
@@ -125,13 +129,15 @@ class LeftOut:
         """What a bundle says of the rows that it did not learn from, and of the verdicts that it was taught by."""
         facts: dict[str, Any] = {"left_out": {**self.counts, "confirmed": self.confirmed}}
         if self._judge is not None:
-            facts[FACT] = self._judge.fact(confirmed_rows=self.confirmed, false_positive_rows=self.false_positives)
+            facts[FACT] = self._judge.fact(
+                confirmed_rows=self.confirmed, false_positive_rows=self.false_positives, met=self._met
+            )
         return facts
 
-    def _labels(self, rows: Rows) -> RowLabels:
+    def _labels(self, rows: Rows, *, met: set[int] | None = None) -> RowLabels:
         if self._judge is None or rows.offsets is None:
             return RowLabels.none(rows.batch.num_rows)
-        return self._judge.labels(rows.partition, rows.batch, rows.offsets)
+        return self._judge.labels(rows.partition, rows.batch, rows.offsets, met=met)
 
 
 def withdrawn(spans: Sequence[Span]) -> Sort:
