@@ -126,12 +126,20 @@ def _champion(
             f"`eddyline train {stream}`"
         )
         return
-    from getpass import getuser
-
     from pipeline.clock import SystemClock
     from pipeline.lineage.champions import roll_back_to_sound
 
     now_ms = SystemClock().now_ms()
     store = context.model_store()
-    model = roll_back_to_sound(catalogue, store, stream, reason=reason, by=getuser(), now_ms=now_ms)
+    model = roll_back_to_sound(catalogue, store, stream, reason=reason, by=_person(), now_ms=now_ms)
     console.print(f"model {model} is the champion of {stream} again; scorers change to it within seconds")
+
+
+def _person() -> str:
+    """Who withdraws, for the record."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "a person"
