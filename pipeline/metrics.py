@@ -25,6 +25,8 @@ class StreamMetrics:
     alerts: "Labelled[Counter]"
     causes: "Labelled[Counter]"
     suppressed: Counter
+    suppressed_by_feedback: Counter
+    feedback_rules: Gauge
     late: Counter
     unknown_fields: Gauge
     transactions: "Labelled[Counter]"
@@ -67,6 +69,7 @@ class StreamMetrics:
             if alert.revision == 1:
                 self.causes.labels(cause=alert.cause.value).inc()
         self.suppressed.inc(staged.suppressed)
+        self.suppressed_by_feedback.inc(staged.judged_false)
 
     def budget(self, status: "StreamStatus") -> None:
         """Show where the budget stands, in its own unit, and how far scores drifted."""
@@ -123,6 +126,10 @@ class Metrics:
             "eddyline_alerts_by_cause", "Alerts opened, by their cause as it was then.", [*s, "cause"], registry=r
         )
         self._suppressed = Counter("eddyline_suppressed", "Flagged events a rule kept quiet.", s, registry=r)
+        self._by_feedback = Counter(
+            "eddyline_suppressed_by_feedback", "Flagged events like a false positive that was said.", s, registry=r
+        )
+        self._rules = Gauge("eddyline_feedback_rules", "False positives that keep their like quiet.", s, registry=r)
         self._late = Counter("eddyline_late_events", "Events older than the stream's tolerance.", s, registry=r)
         self._unknown = Gauge("eddyline_unknown_fields", "Fields the spec does not have, last batch.", s, registry=r)
         self._transactions = Counter("eddyline_transactions", "Batches by outcome.", [*s, "result"], registry=r)
@@ -169,6 +176,8 @@ class Metrics:
             alerts=Labelled(self._alerts, fixed),
             causes=Labelled(self._causes, fixed),
             suppressed=self._suppressed.labels(name),
+            suppressed_by_feedback=self._by_feedback.labels(name),
+            feedback_rules=self._rules.labels(name),
             late=self._late.labels(name),
             unknown_fields=self._unknown.labels(name),
             transactions=Labelled(self._transactions, fixed),

@@ -16,6 +16,7 @@ class Batch:
     now_ms: int = field(kw_only=True)
     suppressed: int = 0
     below_minimum: int = 0
+    judged_false: int = 0
     absorbed: int = 0
     shed: int = 0
     _alerts: list[Alert] = field(default_factory=list)
@@ -39,6 +40,7 @@ class Batch:
             opened=sum(alert.status is AlertStatus.OPEN for alert in self._alerts),
             suppressed=self.suppressed,
             below_minimum=self.below_minimum,
+            judged_false=self.judged_false,
             absorbed=self.absorbed,
             shed=self.shed,
             ticket=ticket,

@@ -19,7 +19,7 @@ from pipeline.alerts.model import AlertStatus, Flagged
 from pipeline.alerts.severity import severity_of
 from pipeline.alerts.staged import Staged
 from pipeline.alerts.storms import gathering, message_of, storm_of
-from pipeline.alerts.suppression import Rules
+from pipeline.alerts.suppression import QUIET_NOTHING, Quiet, Rules
 from pipeline.config import StreamSpec
 
 MAX_OPEN = 5_000
@@ -71,11 +71,13 @@ class AlertEngine:
         model_id: str,
         threshold_nats: float,
         threshold_probability: float,
+        quiet: Quiet = QUIET_NOTHING,
     ) -> Staged:
         """What a batch's flagged rows change, in offset order. To be called for every batch, also without such rows.
 
         `watermark_ms` is the newest event time of the partition's rows up to the batch's end; `threshold_probability`
-        is the tail probability of a score at the threshold.
+        is the tail probability of a score at the threshold; `quiet` says which rows are like alerts that people
+        called false.
         """
         self._begin()
         verdict = Verdict(model_id=model_id, threshold_nats=threshold_nats, threshold_probability=threshold_probability)
@@ -83,7 +85,7 @@ class AlertEngine:
         for row in flagged:
             newest_ms = row.time_ms if row.watermark_ms is None else max(row.watermark_ms, row.time_ms)
             self._advance(newest_ms, batch)
-            self._take(row, verdict, batch)
+            self._take(row, verdict, quiet, batch)
         self._advance(watermark_ms, batch)
         return self._stage(batch)
 
@@ -136,7 +138,7 @@ class AlertEngine:
         for episode in sorted(found, key=lambda e: ((e.last_seen_ms + self._gap_ms) // self._step_ms, e.order, e.slot)):
             self._resolve(episode, batch)
 
-    def _take(self, row: Flagged, verdict: Verdict, batch: Batch) -> None:
+    def _take(self, row: Flagged, verdict: Verdict, quiet: Quiet, batch: Batch) -> None:
         """One flagged row: rules, then its key's episode, then a storm of its cause, then a new episode."""
         if self._rules.suppressed_by(row) is not None:
             batch.suppressed += 1
@@ -144,6 +146,9 @@ class AlertEngine:
         reasons = self._rules.remaining_reasons(row, threshold_nats=verdict.threshold_nats)
         if reasons is None:
             batch.below_minimum += 1
+            return
+        if quiet.quiet(row, reasons, self._masker, topic_id=self._place.topic_id):
+            batch.judged_false += 1
             return
         sighting = Sighting(
             flagged=row,

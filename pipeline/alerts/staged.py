@@ -23,6 +23,8 @@ class Staged:
     """Flagged rows that a suppression rule matched."""
     below_minimum: int = 0
     """Flagged rows that deviate too little to alert."""
+    judged_false: int = 0
+    """Flagged rows kept quiet because people called an alert like them a false positive."""
     absorbed: int = 0
     """Flagged rows counted into a storm and not published singly."""
     shed: int = 0

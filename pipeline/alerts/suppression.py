@@ -7,9 +7,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from detectors.base import Reason
+from pipeline.alerts.masking import Masking
 from pipeline.alerts.model import Flagged
 from pipeline.config import SuppressRule
 from pipeline.errors import ConfigError
@@ -28,6 +29,24 @@ class SuppressedWhere:
         if self.until_ms is not None and flagged.time_ms > self.until_ms:
             return False
         return all(_same(flagged.event.get(column), stated) for column, stated in self.where.items())
+
+
+class Quiet(Protocol):
+    """What people's verdicts keep quiet; `pipeline.feedback.rules.QuietRules` is one."""
+
+    def quiet(self, row: Flagged, reasons: tuple[Reason, ...], masker: Masking, *, topic_id: str) -> bool:
+        """Whether a flagged row is like an alert that was called a false positive."""
+
+
+class _QuietNothing:
+    """Nobody said anything."""
+
+    def quiet(self, row: Flagged, reasons: tuple[Reason, ...], masker: Masking, *, topic_id: str) -> bool:
+        """Never."""
+        return False
+
+
+QUIET_NOTHING: Quiet = _QuietNothing()
 
 
 class Rules:

@@ -8,7 +8,7 @@ Shape legend: B rows of a batch.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,10 @@ import pyarrow as pa
 from detectors.feedback.labels import RowLabels
 from pipeline.alerts.identity import entity_key
 from pipeline.alerts.model import AlertKind
-from pipeline.feedback.verdicts import Feedback, Said, Verdict, standing
+from pipeline.feedback.verdicts import FACT, Feedback, Said, Verdict, standing, taught_by
 
-FACT = "feedback"
-"""Under which a bundle's facts say what it was taught by."""
+__all__ = ["FACT", "FeedbackLabels", "JudgedRange", "feedback_fact", "labels_of", "taught_by"]
+
 Hashed = Callable[[str | None], str | None]
 """An entity's key → what alerts carry of it: `Masker.key_hash` of the topic's incarnation."""
 
@@ -64,10 +64,11 @@ class FeedbackLabels:
         key_columns: Sequence[str],
         hashed: Hashed,
         flagged_B: npt.NDArray[np.bool_] | None = None,
+        met: set[int] | None = None,
     ) -> RowLabels:
         """Which rows of a batch are judged. `batch` is as the stream's spec types it, its key columns included;
         `hashed` is `lambda key: masker.key_hash(key, topic_id=topic_id)`. Where verdicts on a row differ, the newer
-        one holds."""
+        one holds. The verdicts that found a row are added to `met`."""
         verdict_B = np.zeros(len(offsets_B), dtype=np.int8)
         keys: dict[int, str | None] = {}
         for judged in self.ranges.get((topic_id, partition), ()):
@@ -79,6 +80,8 @@ class FeedbackLabels:
                     keys[row] = hashed(_key(batch, row, key_columns))
                 if judged.any_key or keys[row] == judged.key_hash:
                     verdict_B[row] = 1 if judged.confirmed else -1
+                    if met is not None:
+                        met.add(judged.feedback_id)
         return RowLabels(verdict_B == 1, verdict_B == -1)
 
 
@@ -93,19 +96,16 @@ def labels_of(feedback: Iterable[Feedback]) -> FeedbackLabels:
     return FeedbackLabels({place: tuple(found) for place, found in ranges.items()})
 
 
-def feedback_fact(labels: FeedbackLabels, *, confirmed_rows: int, false_positive_rows: int) -> dict[str, Any]:
-    """What a bundle's facts say under `FACT`: the verdicts it was taught by, and how many rows those were."""
+def feedback_fact(
+    labels: FeedbackLabels, *, confirmed_rows: int, false_positive_rows: int, met: Collection[int] | None = None
+) -> dict[str, Any]:
+    """What a bundle's facts say under `FACT`: the verdicts it was taught by (`met`: those that found a row it learned
+    from; all, where nobody kept account), and how many rows those were. Scorers end their rules for these."""
     return {
-        "feedback_ids": list(labels.feedback_ids),
+        "feedback_ids": list(labels.feedback_ids) if met is None else sorted(met),
         "confirmed_rows": confirmed_rows,
         "false_positive_rows": false_positive_rows,
     }
-
-
-def taught_by(facts: dict[str, Any]) -> frozenset[int]:
-    """The verdicts that a bundle with these facts was taught by."""
-    fact = facts.get(FACT)
-    return frozenset(int(one) for one in fact.get("feedback_ids", ())) if isinstance(fact, dict) else frozenset()
 
 
 def _range(said: Said) -> JudgedRange:

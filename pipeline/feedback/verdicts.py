@@ -9,6 +9,10 @@ from pipeline.alerts.wire import alert_from_document
 from pipeline.errors import ConfigError, UnreadableAlertError
 
 
+FACT = "feedback"
+"""Under which a bundle's facts say what it was taught by."""
+
+
 class Verdict(StrEnum):
     """What a person says of an alert."""
 
@@ -62,3 +66,9 @@ def standing(entries: Iterable[Feedback]) -> list[Said]:
             except (ConfigError, UnreadableAlertError):  # of a later version: whoever wrote it acts on it
                 continue
     return found
+
+
+def taught_by(facts: dict[str, Any]) -> frozenset[int]:
+    """The verdicts that a bundle with these facts was taught by."""
+    fact = facts.get(FACT)
+    return frozenset(int(one) for one in fact.get("feedback_ids", ())) if isinstance(fact, dict) else frozenset()

@@ -18,6 +18,7 @@ from pipeline.clock import SystemClock
 from pipeline.commands.context import Context, load
 from pipeline.config import ServicePorts
 from pipeline.errors import ConfigError, EddylineError, FencedError
+from pipeline.feedback.watch import FeedbackWatch
 from pipeline.health import HealthServer
 from pipeline.logs import configure_logs
 from pipeline.metrics import Metrics
@@ -60,6 +61,11 @@ class WorkerProcess:
             device=_device(specs[0].scoring.device),
             check=lambda stream, bundle: check_fits(bundle, context.specs[stream]),
         )
+        self.feedback = FeedbackWatch(
+            streams,
+            context.catalogue(),
+            on_rules=lambda stream, rules: self._metrics.stream(stream).feedback_rules.set(rules),
+        )
         settings = context.settings
         brokers = [context.broker() for _ in specs]
         self.workers = [
@@ -76,6 +82,7 @@ class WorkerProcess:
                 delivery=settings.kafka.delivery,
                 replication_factor=settings.kafka.replication_factor,
                 accept_rejects=accept_rejects,
+                feedback=self.feedback,
             )
             for spec, broker in zip(specs, brokers, strict=True)
         ]
@@ -100,6 +107,8 @@ class WorkerProcess:
         """Load the champions and start every thread."""
         self.champions.check()
         self.champions.start()
+        self.feedback.check()
+        self.feedback.start()
         for worker in self.workers:
             worker.start()
         self._heartbeat.start()
@@ -123,6 +132,7 @@ class WorkerProcess:
         for worker in self.workers:
             worker.join()
         self.champions.stop()
+        self.feedback.stop()
         self._heartbeat.stop()
         self._health.close()
         return max((_status(worker.failure) for worker in self.workers), default=0)

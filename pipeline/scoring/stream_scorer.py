@@ -18,6 +18,8 @@ from pipeline.alerts.model import Flagged
 from pipeline.alerts.staged import Staged
 from pipeline.config import StreamSpec
 from pipeline.deadletters import dead_letter_records
+from pipeline.feedback.rules import NO_RULES, QuietRules
+from pipeline.feedback.verdicts import taught_by
 from pipeline.intake import Intake
 from pipeline.kafka.port import Block, OutRecord, TopicPartition
 from pipeline.model_store import Bundle
@@ -90,10 +92,12 @@ class StreamScorer:
         *,
         now_ms: int,
         poison: bool = False,
+        quiet: QuietRules = NO_RULES,
     ) -> Scored:
         """Decode, score and decide. Staged state must be committed or discarded by the caller.
 
-        With `poison`, the records are dead-lettered without being decoded.
+        With `poison`, the records are dead-lettered without being decoded. `quiet` are rules from people's verdicts;
+        those that the bundle was taught by are passed over.
         """
         scored = Scored(model_id=bundle.model_id)
         parts: dict[TopicPartition, list[ScoredPiece]] = {}
@@ -106,12 +110,19 @@ class StreamScorer:
                 absent.append(piece.taken.absent_columns)
         if absent:
             scored.absent_columns = frozenset.intersection(*absent) & frozenset(bundle.detector.feature_names)
+        quiet = quiet.without(taught_by(bundle.facts))
         for source, pieces in parts.items():
-            self._decide(states[source], pieces, bundle, scored, now_ms)
+            self._decide(states[source], pieces, bundle, scored, now_ms, quiet)
         return scored
 
     def _decide(
-        self, state: PartitionState, pieces: Sequence[ScoredPiece], bundle: Bundle, scored: Scored, now_ms: int
+        self,
+        state: PartitionState,
+        pieces: Sequence[ScoredPiece],
+        bundle: Bundle,
+        scored: Scored,
+        now_ms: int,
+        quiet: QuietRules,
     ) -> None:
         """The records of one partition's rows, and what they change in its alerts."""
         places = Places.of(pieces)
@@ -133,6 +144,7 @@ class StreamScorer:
             model_id=bundle.model_id,
             threshold_nats=bundle.threshold.nats,
             threshold_probability=float(at_threshold[0]),
+            quiet=quiet,
         )
         scored.records += alert_records(self.spec, stage.alerts)
         scored.records += changelog_records(self.spec, state.source.partition, stage.changelog)

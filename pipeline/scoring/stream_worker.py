@@ -12,6 +12,8 @@ from pipeline.alerts.staged import Staged
 from pipeline.clock import Clock
 from pipeline.config import Delivery, StreamSpec
 from pipeline.errors import BrokerUnavailableError, TransactionAbortedError
+from pipeline.feedback.rules import NO_RULES
+from pipeline.feedback.watch import FeedbackWatch
 from pipeline.kafka.port import Broker, TopicPartition
 from pipeline.masking import Masker
 from pipeline.metrics import StreamMetrics
@@ -56,6 +58,7 @@ class StreamWorker(threading.Thread):
         delivery: Delivery = Delivery.EXACTLY_ONCE,
         replication_factor: int = 1,
         accept_rejects: bool = False,
+        feedback: FeedbackWatch | None = None,
     ) -> None:
         super().__init__(name=f"eddyline-score-{spec.stream}", daemon=True)
         self.spec = spec
@@ -71,6 +74,7 @@ class StreamWorker(threading.Thread):
         self._delivery = delivery
         self._replication_factor = replication_factor
         self._accept_rejects = accept_rejects
+        self._feedback = feedback
         self._slot = slot_name(spec.stream, identity.instance, identity.slot)
         self._keyed = KeyedState(keeper, status=self.status, metrics=metrics, caution=self._caution, ledger=ledger)
         self._scorer = StreamScorer(spec, self._keyed.enrich)
@@ -201,7 +205,9 @@ class StreamWorker(threading.Thread):
 
     def _scored(self, batch: Batch, bundle: Bundle, *, poison: bool) -> Scored:
         started = self._clock.monotonic()
-        scored = self._scorer.score(batch.blocks, self._states, bundle, now_ms=self._clock.now_ms(), poison=poison)
+        quiet = NO_RULES if self._feedback is None else self._feedback.current(self.spec.stream)
+        now_ms = self._clock.now_ms()
+        scored = self._scorer.score(batch.blocks, self._states, bundle, now_ms=now_ms, poison=poison, quiet=quiet)
         self._metrics.batch_events.observe(scored.events)
         self._metrics.score_seconds.observe(self._clock.monotonic() - started)
         return scored

@@ -10,6 +10,7 @@ from pipeline.alerts.engine import AlertEngine
 from pipeline.alerts.identity import key_hash
 from pipeline.alerts.model import Alert, Flagged
 from pipeline.alerts.staged import Change, Staged
+from pipeline.alerts.suppression import QUIET_NOTHING, Quiet
 from pipeline.config import AlertSpec, BudgetSpec, ColumnSpec, StreamSpec
 
 TOPIC_ID = "topic-1"
@@ -99,7 +100,12 @@ def make_engine(spec: StreamSpec, **settings: Any) -> AlertEngine:
 
 
 def observe(
-    engine: AlertEngine, rows: Sequence[Flagged], *, watermark_seconds: float | None = None, model: str = "m1"
+    engine: AlertEngine,
+    rows: Sequence[Flagged],
+    *,
+    watermark_seconds: float | None = None,
+    model: str = "m1",
+    quiet: Quiet = QUIET_NOTHING,
 ) -> Staged:
     newest = max((r.time_ms for r in rows), default=0) if watermark_seconds is None else watermark_seconds * 1000
     return engine.observe(
@@ -109,6 +115,7 @@ def observe(
         model_id=model,
         threshold_nats=THRESHOLD_NATS,
         threshold_probability=THRESHOLD_PROBABILITY,
+        quiet=quiet,
     )
 
 
