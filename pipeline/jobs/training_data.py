@@ -132,13 +132,16 @@ class TrainingData:
         """At most `detector.max_rows` of the older rows, oldest first, and those that people spoke of."""
         most = min(self._spec.detector.max_rows, max(MINIMUM_ROWS, MOST_SAMPLE_BYTES // row_bytes(self.schema)))
         sample, judged = RowSample(most, seed=self._seed), RowSample(MOST_JUDGED_ROWS, seed=self._seed)
-        divider = self.split.divider()
+        divider, newer = self.split.divider(), 0
         for found in self._rows(self._window[0]):
-            rows = found.take(np.flatnonzero(~divider.held_out(found.times_ms)))
+            held_out = divider.held_out(found.times_ms)
+            rows = found.take(np.flatnonzero(~held_out))
             if self._leave_out is not None and rows.batch.num_rows:
                 rows = self._offer_judged(self._leave_out, rows, judged)
             sample.offer(rows.batch, rows.times_ms)
-        self.fit_part_rows = sample.rows + judged.rows
+            if self._leave_out is not None and held_out.any():
+                newer += self._offer_newer(self._leave_out, found.take(np.flatnonzero(held_out)), judged)
+        self.fit_part_rows = sample.rows + judged.rows - newer
         table = sample.table(self.schema) if self._leave_out is None else self._with_judged(sample, judged)
         self._bounds = bounds_of(table, self._spec.schema())
         return table
@@ -147,11 +150,16 @@ class TrainingData:
         """Sets rows apart that people spoke of; returns those that nobody did and that may be learned from."""
         rows = found.take(np.flatnonzero(leave_out.kept_for_fit(found)))
         labels = leave_out.labels(rows)
-        said = np.flatnonzero(labels.judged_N)
-        if len(said):
-            verdicts = pa.array(np.where(labels.confirmed_N[said], 1, -1).astype(np.int8))
-            judged.offer(rows.take(said).batch.append_column(VERDICT, verdicts), rows.times_ms[said])
+        _offer(rows, labels, judged)
         return rows.take(np.flatnonzero(~labels.judged_N))
+
+    def _offer_newer(self, leave_out: LeaveOut, found: Rows, judged: RowSample) -> int:
+        """Sets rows of the calibration part apart that people spoke of, and returns how many: what is said of an alert
+        is mostly said of a recent one. The threshold is still calibrated on the false positives among them."""
+        labels, before = leave_out.labels(found), judged.rows
+        kept = np.flatnonzero(labels.confirmed_N | leave_out.kept_for_calibration(found))
+        _offer(found.take(kept), labels.take(kept), judged)
+        return judged.rows - before
 
     def _with_judged(self, sample: RowSample, judged: RowSample) -> pa.Table:
         marked = self.schema.append(pa.field(VERDICT, pa.int8()))
@@ -190,6 +198,14 @@ class TrainingData:
     def _columns(self) -> list[str]:
         names = training_columns(self._spec, self._recipe)
         return names if self._leave_out is None else list(dict.fromkeys([*names, *self._leave_out.columns, OFFSET]))
+
+
+def _offer(rows: Rows, labels: RowLabels, judged: RowSample) -> None:
+    """The rows that people spoke of, with what they said."""
+    said = np.flatnonzero(labels.judged_N)
+    if len(said):
+        verdicts = pa.array(np.where(labels.confirmed_N[said], 1, -1).astype(np.int8))
+        judged.offer(rows.take(said).batch.append_column(VERDICT, verdicts), rows.times_ms[said])
 
 
 def training_columns(spec: StreamSpec, recipe: Recipe | None = None) -> list[str]:
