@@ -28,6 +28,7 @@ COMMANDS = (
     "evaluate",
     "models",
     "synth",
+    "quality",
     "lineage",
     "withdraw",
     "duplicates",
