@@ -16,7 +16,10 @@ MOST_PARTITIONS = 64
 
 
 def edge(parent: Node, child: Node, *, stream: str, made_ms: int, facts: dict[str, Any] | None = None) -> LineageEdge:
-    """That `child` came from `parent`. `facts` are of the parent's part in it; JSON."""
+    """That `child` came from `parent`. `facts` are of the parent's part in it; JSON. Raises ValueError where they are
+    the same."""
+    if (parent.kind, parent.id) == (child.kind, child.id):
+        raise ValueError(f"{child.kind} {child.id} cannot come from itself")
     return LineageEdge(
         parent_kind=str(parent.kind),
         parent_id=parent.id,
