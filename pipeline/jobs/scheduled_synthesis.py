@@ -5,6 +5,7 @@ checkpoint, a dataset from its last complete file; what was published already is
 """
 
 import hashlib
+from dataclasses import asdict
 from typing import Any
 
 from pipeline.catalogue.entries import GeneratorEntry
@@ -33,6 +34,10 @@ def train_generator(job: JobContext, arguments: dict[str, Any]) -> JobOutcome:
     asked = TrainGenerator.model_validate(arguments)
     end_ms = _fire_ms(job)
     start_ms = end_ms - round(asked.window_days * DAY_MS)
+    options = SynthTrainOptions(model=asked.model, seed=asked.seed, budget_seconds=asked.budget_seconds)
+    known = _trained_before(job, options, {"start_ms": start_ms, "end_ms": end_ms})
+    if known is not None:
+        return JobOutcome(reason=f"generator {known} was trained already", result={"generator_id": known})
     bad = _bad_data(job, start_ms, end_ms)
     if bad:
         return JobOutcome(status=RunStatus.REFUSED, reason="; ".join(bad), result={"reasons": list(bad)})
@@ -48,7 +53,7 @@ def train_generator(job: JobContext, arguments: dict[str, Any]) -> JobOutcome:
     trained = synth_train(
         read_source(request, lake=job.context.lake(), spec=job.spec),
         stream=job.spec.stream,
-        options=SynthTrainOptions(model=asked.model, seed=asked.seed, budget_seconds=asked.budget_seconds),
+        options=options,
         store=GeneratorStore(job.context.settings.models),
         catalogue=job.catalogue,
         clock=job.clock,
@@ -93,6 +98,15 @@ def generate_dataset(job: JobContext, arguments: dict[str, Any]) -> JobOutcome:
 def seed_of(stream: str, fire_ms: int) -> int:
     """The seed of one fire: other rows each time, the same rows when its run is done again."""
     return int(hashlib.sha256(f"{stream}@{fire_ms}".encode()).hexdigest(), 16) % _SEEDS
+
+
+def _trained_before(job: JobContext, options: SynthTrainOptions, window: dict[str, int]) -> str | None:
+    """The generator that this run made before it died, if it came so far: a bundle's id holds how long its training
+    took, so a training done twice would make two."""
+    for entry in job.catalogue.generators(job.spec.stream):
+        if entry.facts.get("options") == asdict(options) and entry.source.get("window") == window:
+            return entry.generator_id
+    return None
 
 
 def _bad_data(job: JobContext, start_ms: int, end_ms: int) -> tuple[str, ...]:

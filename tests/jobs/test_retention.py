@@ -152,7 +152,7 @@ def test_old_records_go_and_what_has_not_ended_stays(place: Place) -> None:
             evaluated=1,
             failed=0,
             created_ms=NOW_MS - HOLD_MS,
-        )  # fmt: skip
+        )
     )
     assert place.retain(history_days=30).result["records"] == 2
     assert {run.run_id for run in place.catalogue.runs("s")} == {"r1", "r2", "r3"}

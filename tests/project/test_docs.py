@@ -23,12 +23,18 @@ from pipeline.archive.progress import Progress
 from pipeline.canaries.progress import CanaryCollector, CanaryProgress
 from pipeline.canaries.recall import FamilyRecall, LiveRecall
 from pipeline.canaries.shadow import Caught
+from pipeline.catalogue import JobRunEntry
 from pipeline.clock import SystemClock
 from pipeline.codecs.base import RejectReason
 from pipeline.commands.main import build
-from pipeline.config import Settings, StreamSpec
+from pipeline.config import JobKind, JobSpec, Settings, StreamSpec
 from pipeline.metrics import Metrics
 from pipeline.repartition.progress import HopProgress, RepartitionCollector
+from pipeline.scheduling.fires import Grid
+from pipeline.scheduling.metrics import ScheduleCollector
+from pipeline.scheduling.plan import PlannedJob
+from pipeline.scheduling.standing import Role, Standing
+from pipeline.scheduling.tally import Tally
 from pipeline.yaml_files import read_spec
 from tests.project.repository import ROOT, name_of, repository_files
 
@@ -185,6 +191,7 @@ def test_every_metric_is_listed_with_its_labels() -> None:
     services = CollectorRegistry()
     services.register(ArchiveCollector({"s": Progress(lag=0)}))
     services.register(NotifyCollector([("s", NotifierState(destination="d"))]))
+    services.register(schedule_collector())
     hop = HopProgress("s", "split", SystemClock())
     hop.rejects["malformed"], hop.warming_up = 1, 0
     services.register(RepartitionCollector([hop]))
@@ -196,7 +203,17 @@ def test_every_metric_is_listed_with_its_labels() -> None:
     services.register(CanaryCollector([birds]))
     for family in services.collect():
         metrics[_exposed(family.name, family.type)] = list(family.samples[0].labels)
-    assert metrics == {name: cells[0].split(", ") for name, cells in rows_of(OPERATIONS, "metric").items()}
+    stated = {name: cells[0].split(", ") for name, cells in rows_of(OPERATIONS, "metric").items()}
+    assert metrics == {name: [] if labels == ["none"] else labels for name, labels in stated.items()}
+
+
+def schedule_collector() -> ScheduleCollector:
+    """A leader's, with something of everything to show."""
+    job = PlannedJob("s", JobSpec(name="j", run=JobKind.RETENTION, every_seconds=60.0), Grid(60_000))
+    run = JobRunEntry(run_id="r", stream="s", job="j", kind="retention", fire_ms=1, status="succeeded")
+    tally = Tally(running=(run,))
+    tally.ended(run)
+    return ScheduleCollector(Standing(role=Role.LEADER, epoch=1), tally, {job.name: job}, SystemClock())
 
 
 def _exposed(name: str, kind: str) -> str:

@@ -68,12 +68,14 @@ class Instance:
 class Service:
     """Settings and a catalogue, and the instances that run on them."""
 
-    def __init__(self, folder: Path, url: str, schedule: list[dict[str, Any]], **scheduler: Any) -> None:
+    def __init__(
+        self, folder: Path, url: str, schedule: list[dict[str, Any]], *, spec: dict[str, Any] = SPEC, **scheduler: Any
+    ) -> None:
         self.folder, self.config = folder, folder / "eddyline.yaml"
         settings = {"catalogue": url, "streams": "streams", "metrics": {"port": 0}, "scheduler": scheduler}
         self.config.write_text(yaml.safe_dump(settings))
         (folder / "streams").mkdir()
-        (folder / "streams" / "payments.yaml").write_text(yaml.safe_dump(SPEC | {"schedule": schedule}))
+        (folder / "streams" / "spec.yaml").write_text(yaml.safe_dump(spec | {"schedule": schedule}))
         self.catalogue = Catalogue.open(url)
         self.instances: list[Instance] = []
 
