@@ -178,7 +178,7 @@ def archive_rows(
     for number, rows_of in enumerate(archive.iterate_in_order(stream, start_ms=start_ms, end_ms=end_ms)):
         hourly.update(_by_hour(rows_of.times_ms))
         seen += len(rows_of.times_ms)
-        kept = _kept(rows_of.times_ms, keep_one_in)
+        kept = moments_kept(rows_of.times_ms, keep_one_in)
         batches.append(rows_of.batch if kept.all() else rows_of.batch.filter(pa.array(kept)))
         name = rows_of.topic_id, rows_of.partition
         sources.append((name, int(np.count_nonzero(kept)), number))
@@ -209,7 +209,7 @@ def _numbered(sources: Sequence[tuple[tuple[str, int], int, int]]) -> Int64Array
     )
 
 
-def _kept(times_ms: Int64Array, one_in: int) -> npt.NDArray[np.bool_]:
+def moments_kept(times_ms: Int64Array, one_in: int) -> npt.NDArray[np.bool_]:
     """Which rows are looked at: all rows of about one moment in so many, (N,)."""
     if one_in == 1:
         return np.ones(len(times_ms), np.bool_)
