@@ -50,7 +50,7 @@ class AlertRecords(Connected):
 
     def alert(self, prefix: str) -> AlertEntry:
         """One alert, by its id or the beginning of it. Raises ConfigError where none or several fit."""
-        found = self._alerts(select(ALERTS).where(begins_with(AlertRow.alert_id, prefix)).limit(2))
+        found = self.alerts_beginning(prefix)
         if len(found) != 1:
             fit = "no recorded alert has" if not found else "several recorded alerts have"
             raise ConfigError(
@@ -58,6 +58,10 @@ class AlertRecords(Connected):
                 "`eddyline record` is what writes them down"
             )
         return found[0]
+
+    def alerts_beginning(self, prefix: str) -> list[AlertEntry]:
+        """The alerts whose id begins so; at most two, which says that there are several."""
+        return self._alerts(select(ALERTS).where(begins_with(AlertRow.alert_id, prefix)).limit(2))
 
     def alerts(
         self,

@@ -69,7 +69,9 @@ class JobRunRow(Base):
 
     __table_args__ = (
         UniqueConstraint("stream", "job", "fire_ms", name="uq_job_runs_fire"),
-        Index("ix_job_runs_status_before", "status", "not_before_ms"),
+        Index("ix_job_runs_status_fire", "status", "fire_ms"),
+        Index("ix_job_runs_stream_status_fire", "stream", "status", "fire_ms"),
+        Index("ix_job_runs_job_status_fire", "stream", "job", "status", "fire_ms"),
         Index("ix_job_runs_stream_fire", "stream", "fire_ms"),
         Index("ix_job_runs_fire", "fire_ms"),
     )
@@ -151,7 +153,8 @@ class QualityRow(Base):
 
     __table_args__ = (
         Index("ix_quality_stream_created", "stream", "created_ms"),
-        Index("ix_quality_stream_end", "stream", "subject", "end_ms"),
+        Index("ix_quality_stream_subject_created", "stream", "subject", "created_ms"),
+        Index("ix_quality_created", "created_ms"),
     )
 
 
@@ -179,6 +182,8 @@ class AlertRow(Base):
     __table_args__ = (
         Index("ix_alerts_stream_started", "stream", "started_ms"),
         Index("ix_alerts_stream_published", "stream", "published_ms"),
+        Index("ix_alerts_stream_cause_published", "stream", "cause", "published_ms"),
+        Index("ix_alerts_published", "published_ms"),
         Index("ix_alerts_stream_model_started", "stream", "model_id", "started_ms"),
     )
 
@@ -266,3 +271,5 @@ class CanaryRow(Base):
     hour_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     injected: Mapped[int] = mapped_column(Integer)
     caught: Mapped[int] = mapped_column(Integer)
+
+    __table_args__ = (Index("ix_canaries_stream_hour", "stream", "hour_ms"),)

@@ -77,7 +77,9 @@ def _create_jobs() -> None:
         sa.UniqueConstraint("stream", "job", "fire_ms", name="uq_job_runs_fire"),
     )
     op.create_index("ix_job_runs_fire", "job_runs", ["fire_ms"])
-    op.create_index("ix_job_runs_status_before", "job_runs", ["status", "not_before_ms"])
+    op.create_index("ix_job_runs_job_status_fire", "job_runs", ["stream", "job", "status", "fire_ms"])
+    op.create_index("ix_job_runs_status_fire", "job_runs", ["status", "fire_ms"])
+    op.create_index("ix_job_runs_stream_status_fire", "job_runs", ["stream", "status", "fire_ms"])
     op.create_index("ix_job_runs_stream_fire", "job_runs", ["stream", "fire_ms"])
 
 
@@ -135,7 +137,8 @@ def _create_quality() -> None:
         sa.Column("summary", sa.JSON, nullable=False),
     )
     op.create_index("ix_quality_stream_created", "quality_results", ["stream", "created_ms"])
-    op.create_index("ix_quality_stream_end", "quality_results", ["stream", "subject", "end_ms"])
+    op.create_index("ix_quality_stream_subject_created", "quality_results", ["stream", "subject", "created_ms"])
+    op.create_index("ix_quality_created", "quality_results", ["created_ms"])
     op.create_table(
         "canaries",
         sa.Column("stream", sa.String(100), primary_key=True),
@@ -145,6 +148,7 @@ def _create_quality() -> None:
         sa.Column("injected", sa.Integer, nullable=False),
         sa.Column("caught", sa.Integer, nullable=False),
     )
+    op.create_index("ix_canaries_stream_hour", "canaries", ["stream", "hour_ms"])
 
 
 def _create_alerts() -> None:
@@ -165,6 +169,8 @@ def _create_alerts() -> None:
         sa.Column("document", sa.JSON, nullable=False),
     )
     op.create_index("ix_alerts_stream_model_started", "alerts", ["stream", "model_id", "started_ms"])
+    op.create_index("ix_alerts_published", "alerts", ["published_ms"])
+    op.create_index("ix_alerts_stream_cause_published", "alerts", ["stream", "cause", "published_ms"])
     op.create_index("ix_alerts_stream_published", "alerts", ["stream", "published_ms"])
     op.create_index("ix_alerts_stream_started", "alerts", ["stream", "started_ms"])
     op.create_table(
