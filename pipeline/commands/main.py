@@ -38,6 +38,7 @@ COMMANDS = (
     "jobs",
     "status",
     "alerts",
+    "feedback",
     "notify",
     "record",
     "catalogue",

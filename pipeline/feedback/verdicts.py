@@ -8,7 +8,6 @@ from pipeline.alerts.model import Alert
 from pipeline.alerts.wire import alert_from_document
 from pipeline.errors import ConfigError, UnreadableAlertError
 
-
 FACT = "feedback"
 """Under which a bundle's facts say what it was taught by."""
 
