@@ -24,6 +24,7 @@ BENCHMARKS = {
     "reasons": "whether reasons name the column at fault, beside PCA residuals and SHAP (needs EDDYLINE_DATA)",
     "budget": "alerts promised and observed on public streams, calibrated among anomalies (needs EDDYLINE_DATA)",
     "auto": "whether the detector chosen by injected anomalies is the one that labels choose (needs EDDYLINE_DATA)",
+    "promotion": "how often equal, better and worse challengers are promoted, on simulated streams",
     "taught": "detection with and without learning from injected anomalies (needs EDDYLINE_DATA)",
     "windows": "window detectors on jumpstarter and nab beside peers (needs EDDYLINE_DATA)",
     "preparation": "what generators learn of public tables: relations found, seconds, rows back (needs EDDYLINE_DATA)",
