@@ -117,7 +117,7 @@ def synth_generate(
 def _take_back_withdrawn(generator: Node, places: DatasetPlaces, catalogue: DatasetCatalogue, clock: Clock) -> None:
     """Withdraw a dataset whose source was withdrawn in the moment that it became visible, and raise ConfigError."""
     found = why_withdrawn(catalogue, generator)
-    if found is None or not places.published.is_dir():
+    if found is None or not (places.published.is_dir() or places.withdrawn.is_dir()):
         return
     withdraw(places, reason=found.reason, now_ms=clock.now_ms())
     catalogue.set_dataset_status(places.dataset_id, DatasetStatus.WITHDRAWN, found.reason)
