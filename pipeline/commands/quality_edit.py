@@ -48,10 +48,15 @@ def edit(
             "from the archive"
         )
     program = editor()
-    if program is None or not sys.stdin.isatty():
+    if program is None or not has_terminal():
         console.print(str(path), markup=False)
         return
     _edited(path, spec, program, console)
+
+
+def has_terminal() -> bool:
+    """Whether there is a person to edit."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def editor() -> list[str] | None:
@@ -80,7 +85,7 @@ def _edited(path: Path, spec: "StreamSpec", program: Sequence[str], console: "Co
             if suite is not None and not problems:
                 break
             _say(console, path, problems)
-            if not typer.confirm("edit it again?", default=True):
+            if not _again():
                 left = f"{len(problems)} error{'s' if len(problems) != 1 else ''} left in what you wrote"
                 raise ConfigError(f"{path} is as it was, with {left}{_kept(copy, path)}")
         if path.read_bytes() != before:
@@ -88,6 +93,14 @@ def _edited(path: Path, spec: "StreamSpec", program: Sequence[str], console: "Co
         write_atomic(path, after)
     console.print(f"{path} is written", markup=False)
     console.print(f"next: `eddyline quality run {spec.stream}` asks it of the newest events")
+
+
+def _again() -> bool:
+    """Whether to go on; who leaves the question unanswered does not."""
+    try:
+        return typer.confirm("edit it again?", default=True)
+    except typer.Abort:
+        return False
 
 
 def _run_editor(program: Sequence[str], file: Path) -> None:
