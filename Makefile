@@ -1,9 +1,10 @@
 # `make demo` and `make test` do all the set-up on a machine that has Python 3.11 or newer and nothing else.
-# Settings: PYTHON=python3.12, VENV=/elsewhere, ARGS="what the command is to be given".
+# Settings: PYTHON=python3.12, VENV=/elsewhere, ARGS="what the command is to be given", WORKERS="-n 0" for one process.
 
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+WORKERS ?= -n auto --maxprocesses 4 --dist loadfile
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
 
@@ -17,7 +18,7 @@ demo: $(VENV)/demo.stamp ## watch a simulated payment stream: train, score, aler
 	$(BIN)/eddyline demo $(ARGS)
 
 test: $(VENV)/dev.stamp ## run the tests (ARGS="tests/detectors -k vae")
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 check: $(VENV)/dev.stamp ## what must pass before a commit, besides the tests: style, types, import contracts
 	$(BIN)/ruff check .

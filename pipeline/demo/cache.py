@@ -77,9 +77,14 @@ class DemoCache:
         _write_yaml(self.settings_file, settings)
         return self.settings_file
 
-    def mark_ready(self, facts: dict[str, float]) -> None:
+    def mark_ready(self, facts: dict[str, Any]) -> None:
         """Archive and champion are complete: later runs start here."""
         self._mark.write_text(json.dumps(facts) + "\n", encoding="utf-8")
+
+    def facts(self) -> dict[str, Any]:
+        """What was marked ready."""
+        found: dict[str, Any] = json.loads(self._mark.read_text(encoding="utf-8"))
+        return found
 
 
 def _write_yaml(path: Path, document: dict[str, Any]) -> None:

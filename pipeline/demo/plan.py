@@ -22,7 +22,7 @@ HISTORY_DAYS = 14.0
 LIVE_DAYS = 3.0
 LIVE_SHARE = 0.2
 MOST_ROWS = 250_000
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

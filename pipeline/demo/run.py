@@ -1,10 +1,12 @@
-"""The demo from beginning to end, in one process tree: broker, archive, training, live scoring, summary.
+"""The demo from beginning to end, in one process tree: broker, archive, training, live scoring, summary, jobs.
 
-A first run learns and keeps archive and model under `.demo/`; later runs of the same plan start with the live part. A
-run cut short while learning leaves a folder without its mark, which the next run empties.
+A first run learns and keeps archive and model under `.demo/`; later runs of the same plan start with the live part,
+from the same archive and the same champion. A run cut short while learning leaves a folder without its mark, which the
+next run empties.
 """
 
 import json
+import shutil
 import threading
 from pathlib import Path
 from typing import TextIO
@@ -16,11 +18,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from detectors.columns import Role
 from pipeline.clock import SystemClock
 from pipeline.commands.context import Context
+from pipeline.demo.aftermath import archive_live, run_jobs
 from pipeline.demo.broker import EmbeddedBroker
 from pipeline.demo.cache import FOLDER, DemoCache
 from pipeline.demo.plan import DemoPlan
 from pipeline.demo.prepare import prepare
-from pipeline.demo.show import AlertTicker, print_summary
+from pipeline.demo.show import AlertTicker, print_aftermath, print_summary
 from pipeline.demo.stage import LiveStage
 from pipeline.demo.summary import Summary
 from pipeline.errors import ConfigError, ModelError, UnavailableError
@@ -54,10 +57,34 @@ def run_demo(
             _learn(plan, cache, console, stop)
         with EmbeddedBroker() as broker:
             context = _context(cache.write_settings(plan.spec, bootstrap=broker.bootstrap))
+            _begin_anew(plan, context, cache)
             summary = _live(plan, context, console, stop, seconds)
-    print_summary(console, summary)
+            archive_live(plan, context, stop)
+        print_summary(console, summary)
+        console.rule("what the scheduled service does by itself")
+        with _progress(console) as progress:
+            task = progress.add_task("starting", total=1.0)
+            done = run_jobs(
+                plan,
+                context,
+                stop,
+                lambda fraction, text: progress.update(task, completed=fraction, description=text),
+            )
+        print_aftermath(console, done, context.catalogue())
     _say_what_next(plan, cache, console)
     return summary
+
+
+def _begin_anew(plan: DemoPlan, context: Context, cache: DemoCache) -> None:
+    """The archive and the champion as they were learned: what an earlier run added to them is taken out again."""
+    learned = cache.facts()
+    for folder in context.lake().real(plan.spec.stream).iterdir():
+        if folder.name not in learned["topic_ids"]:
+            shutil.rmtree(folder)
+    catalogue = context.catalogue()
+    if catalogue.champion(plan.spec.stream) != learned["model_id"]:
+        now_ms = SystemClock().now_ms()
+        catalogue.set_champion(plan.spec.stream, learned["model_id"], "the demo begins anew", now_ms)
 
 
 def _still_loads(plan: DemoPlan, cache: DemoCache) -> bool:
@@ -86,7 +113,8 @@ def _learn(plan: DemoPlan, cache: DemoCache, console: Console, stop: threading.E
         f"(replayed at {plan.history.num_rows / done.replay_seconds:,.0f} events/s), anomalies and all; "
         f"learned in {trained.report.seconds:.1f} s from {trained.fit_rows:,}"
     )
-    cache.mark_ready({"archive_seconds": done.archive_seconds, "fit_seconds": trained.report.seconds})
+    topic_ids = sorted({file.topic_id for file in context.lake().files(plan.spec.stream)})
+    cache.mark_ready({"topic_ids": topic_ids, "model_id": trained.bundle.model_id})
 
 
 def _live(plan: DemoPlan, context: Context, console: Console, stop: threading.Event, seconds: float) -> Summary:
@@ -165,6 +193,8 @@ def _say_what_next(plan: DemoPlan, cache: DemoCache, console: Console) -> None:
     settings_file = _short(cache.settings_file)
     for purpose, command in (
         ("look back", f"eddyline backtest {name} --config {settings_file}"),
+        ("the reports", f"eddyline quality open {name} --config {settings_file}"),
+        ("what came of what", f"eddyline lineage MODEL --config {settings_file}"),
         ("your own data", "eddyline demo --data FILE.parquet --label COLUMN --key COLUMN --time COLUMN"),
         ("your own Kafka", "eddyline init --from TOPIC, then eddyline archive, train and score"),
     ):

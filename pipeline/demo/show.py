@@ -9,7 +9,9 @@ from rich.text import Text
 
 from pipeline.alerts.model import Alert, AlertStatus
 from pipeline.alerts.notify.terminal import rendered
+from pipeline.catalogue import Catalogue
 from pipeline.clock import Clock
+from pipeline.demo.aftermath import Aftermath
 from pipeline.demo.frauds import FRAUD_KINDS
 from pipeline.demo.summary import KindFigures, Summary
 from pipeline.jobs.promise import outcome_text
@@ -45,6 +47,30 @@ class AlertTicker:
             self._console.print(rendered(alert))
             if self._truth:
                 self._console.print(Text(f"  label, which the detector never saw: {self._truth[row]}", style="dim"))
+
+
+def print_aftermath(console: Console, done: Aftermath, catalogue: Catalogue) -> None:
+    """What the jobs of the service came to."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    table.add_row("data quality", Text(done.quality.reason))
+    table.add_row("challenger", Text(f"{done.challenger.status.value}: {done.challenger.reason}"))
+    for name, said in _precisions(done, catalogue):
+        table.add_row("", Text(f"{name}: {said}"))
+    if done.generator is not None:
+        table.add_row("generator", Text(done.generator.reason))
+    table.add_row("dataset", Text(done.dataset.reason))
+    console.print(table)
+
+
+def _precisions(done: Aftermath, catalogue: Catalogue) -> list[tuple[str, str]]:
+    """What each competitor's average precision was on injected anomalies."""
+    evaluation_id = done.challenger.result.get("evaluation")
+    if not evaluation_id:
+        return []
+    figures = catalogue.evaluation(str(evaluation_id)).figures["figures"]
+    return [(name, f"average precision {one['average_precision']['value']:.3f}") for name, one in figures.items()]
 
 
 def print_summary(console: Console, summary: Summary) -> None:

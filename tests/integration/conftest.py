@@ -13,9 +13,10 @@ def make_service(tmp_path: Path, unique: Callable[[str], str]) -> Iterator[Calla
     """Makes services; stops what they started, and prints their logs where a test failed (pytest shows them then)."""
     made: list[Service] = []
 
-    def make(bootstrap: str, *, partitions: int = 2, **spec: object) -> Service:
+    def make(bootstrap: str, *, partitions: int = 2, catalogue_url: str | None = None, **spec: object) -> Service:
         stream = unique("s")
-        service = Service(tmp_path / stream, bootstrap, stream, spec_document(stream, **spec))
+        document = spec_document(stream, **spec)
+        service = Service(tmp_path / stream, bootstrap, stream, document, catalogue_url=catalogue_url)
         service.create_topic(partitions)
         made.append(service)
         return service

@@ -98,6 +98,8 @@ class Service:
     bootstrap: str
     stream: str
     document: dict[str, object]
+    catalogue_url: str | None = None
+    """SQLite in the folder where None."""
     processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
 
@@ -107,6 +109,7 @@ class Service:
             "instance": "host-a",
             "kafka": {"bootstrap": [self.bootstrap], "connect_timeout_seconds": 5},
             "metrics": {"port": 0},
+            **({"catalogue": self.catalogue_url} if self.catalogue_url is not None else {}),
         }
         self.config.write_text(yaml.safe_dump(settings))
         self.write_spec(self.document)
@@ -150,7 +153,7 @@ class Service:
         )
 
     def catalogue(self) -> Catalogue:
-        return Catalogue.open(f"sqlite:///{self.folder / 'eddyline.db'}")
+        return Catalogue.open(self.catalogue_url or f"sqlite:///{self.folder / 'eddyline.db'}")
 
     def send(
         self, values: Sequence[bytes | None], *, partitions: int, keys: Sequence[bytes | None] | None = None

@@ -1,0 +1,110 @@
+"""The demo's third part: what the scheduled service does by itself, done once over the demo's archive.
+
+The live part is archived too, its quality is held against expectations inferred from the history, a challenger is
+trained on all of it and compared with the champion, and a generator makes a labelled dataset. These are the jobs of
+the service, run in this process; only the scheduler around them is left out.
+"""
+
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from detectors.columns import Role
+from pipeline.clock import SystemClock
+from pipeline.commands.context import Context
+from pipeline.config import JobKind, StreamSpec
+from pipeline.demo.archiving import Archiving, StoppedError
+from pipeline.demo.plan import DemoPlan
+from pipeline.scheduling.job import JobContext, JobOutcome
+from pipeline.scheduling.registry import job_function
+
+ALL_DAYS = 100_000.0
+DATASET_ROWS = 10_000
+GENERATOR = {"window_days": ALL_DAYS, "budget_seconds": 45.0, "most_rows": 40_000}
+DATASET = {"rows": DATASET_ROWS, "anomalies": "2%:velocity,spike", "seed": 7}
+Report = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aftermath:
+    """What the jobs said."""
+
+    quality: JobOutcome
+    challenger: JobOutcome
+    generator: JobOutcome | None
+    """None where one was there from an earlier run."""
+    dataset: JobOutcome
+
+
+def archive_live(plan: DemoPlan, context: Context, stop: threading.Event) -> None:
+    """Put the live part beside the history. The broker must still run."""
+    archiving = Archiving(plan.spec, context)
+    archiving.start()
+    try:
+        archiving.wait(plan.live.num_rows, stop, lambda taken: None)
+    finally:
+        archiving.close()
+    archiving.check()
+
+
+def run_jobs(plan: DemoPlan, context: Context, stop: threading.Event, report: Report) -> Aftermath:
+    """Run the jobs over the archive. Raises StoppedError when told to stop, and what the jobs raise."""
+    shown = _Shown(report, stop)
+    end_ms = _newest_ms(plan, context) + 1
+    spec, unlabelled = context.specs[plan.spec.stream], without_labels(context.specs[plan.spec.stream])
+    quality = _run(JobKind.QUALITY_REPORT, spec, context, end_ms, shown.part(0.0, 0.15), {})
+    challenger = _run(JobKind.TRAIN_DETECTOR, spec, context, end_ms, shown.part(0.15, 0.5), {})
+    generator = None
+    if not context.catalogue().generators(spec.stream):
+        now_ms = SystemClock().now_ms()
+        generator = _run(JobKind.TRAIN_GENERATOR, unlabelled, context, now_ms, shown.part(0.5, 0.8), GENERATOR)
+    now_ms = SystemClock().now_ms()
+    dataset = _run(JobKind.GENERATE_DATASET, unlabelled, context, now_ms, shown.part(0.8, 1.0), DATASET)
+    return Aftermath(quality=quality, challenger=challenger, generator=generator, dataset=dataset)
+
+
+def _newest_ms(plan: DemoPlan, context: Context) -> int:
+    """The newest event of the archive: simulated time is not the clock's."""
+    rows = context.lake().iterate_in_order(plan.spec.stream, columns=["_time"])
+    return max(int(part.times_ms.max()) for part in rows if len(part.times_ms))
+
+
+def without_labels(spec: StreamSpec) -> StreamSpec:
+    """The stream as most people have it: the dataset's labels are those of the anomalies that are put into it."""
+    columns = tuple(column for column in spec.columns if Role.LABEL not in column.roles)
+    return spec.model_copy(update={"columns": columns})
+
+
+def _run(
+    kind: JobKind, spec: StreamSpec, context: Context, fire_ms: int, report: Report, arguments: dict[str, Any]
+) -> JobOutcome:
+    job = JobContext(
+        spec=spec,
+        context=replace(context, specs={**context.specs, spec.stream: spec}),
+        catalogue=context.catalogue(),
+        clock=SystemClock(),
+        run_id=uuid.uuid4().hex,
+        report=report,
+        fire_ms=fire_ms,
+        before_publishing=lambda: None,
+    )
+    return job_function(kind)(job, arguments)
+
+
+class _Shown:
+    """Shares one bar among several jobs; a person who presses Ctrl-C is heard at each report."""
+
+    def __init__(self, report: Report, stop: threading.Event) -> None:
+        self._report, self._stop = report, stop
+
+    def part(self, start: float, end: float) -> Report:
+        """The reports of one job."""
+
+        def report(fraction: float, text: str) -> None:
+            if self._stop.is_set():
+                raise StoppedError("stopped; what was made so far is kept, and the next run goes on from there")
+            self._report(start + (end - start) * min(1.0, fraction), text)
+
+        return report
