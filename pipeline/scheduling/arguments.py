@@ -106,9 +106,11 @@ class QualityReport(Frozen):
     window_hours: PositiveFloat | None = None
     """The stream's `quality.window_hours` by default."""
     dataset: str | None = None
-    """A synthetic dataset's id, or the beginning of it, instead."""
+    """A synthetic dataset's id, or the beginning of it, instead; `new` for all that were not looked at yet."""
     suite: str | None = None
     """Another file of expectations than the stream's."""
+    reference_days: PositiveFloat = 28.0
+    """Of the archive before the window: inferred from, where there is no suite yet."""
 
 
 class FindDuplicates(Frozen):
@@ -123,8 +125,16 @@ class FindDuplicates(Frozen):
     """A synthetic dataset's id, or the beginning of it, instead."""
 
 
+class DriftCheck(Frozen):
+    """`drift_check`: holds the last hours before the run was due against what the champion was trained on."""
+
+    window_hours: PositiveFloat | None = None
+    """Another length than `quality.window_hours`."""
+
+
 ARGUMENTS: dict[JobKind, type[Frozen]] = {
     JobKind.TRAIN_DETECTOR: TrainDetector,
+    JobKind.DRIFT_CHECK: DriftCheck,
     JobKind.WATCH_CHAMPION: NoArguments,
     JobKind.RECALIBRATE: Recalibrate,
     JobKind.TRAIN_GENERATOR: TrainGenerator,

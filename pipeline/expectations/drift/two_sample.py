@@ -29,7 +29,7 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 MOST_ROWS, LEAST_ROWS = 2_000, 200
 """Of either side."""
-LEAST_AREA = 0.6
+LEAST_AREA = 0.65
 """Below it nothing is called drift, however certain."""
 _NOISE_BLOCKS = 4
 _MOST_TELLING = 5
@@ -139,12 +139,12 @@ def _out_of_fold(sides: _Sides, seed: int, *, shuffle: bool = False) -> tuple[Fl
 
 
 def _chosen(side: DriftRows, rows: int, seed: int) -> IntArray:
-    """Rows at random, of no key more than three times its even part."""
+    """Rows at random, of no key more than its even part (five at least)."""
     order = np.random.default_rng(seed).permutation(len(side.times_ms))
     if side.keys is not None:
         keys = side.keys[order]
         _, place = np.unique(keys, return_inverse=True)
-        most = max(5, 3 * rows // max(1, int(place.max()) + 1))
+        most = max(5, rows // max(1, int(place.max()) + 1))
         by_key = np.argsort(place, kind="stable")
         starts = np.searchsorted(place[by_key], np.arange(int(place.max()) + 1))
         rank = np.empty(len(place), np.int64)
