@@ -97,10 +97,10 @@ def tree_of(root: "Node", reached: "Reached", found: "Mapping[Node, Standing]", 
     """What a node came from, or what came of it. What was shown already is shown again without what is below it."""
     from rich.tree import Tree
 
-    from pipeline.lineage.graph import child_of, parent_of
+    from pipeline.lineage.graph import child_of, parent_of, without_shortcuts
 
     below: dict[Node, list[Node]] = {}
-    for edge in reached.edges:
+    for edge in without_shortcuts(reached.edges):
         one, other = (child_of(edge), parent_of(edge)) if upwards else (parent_of(edge), child_of(edge))
         below.setdefault(one, []).append(other)
     tree = Tree(f"{line_of(found[root])}  [dim]{'came from' if upwards else 'gave'}[/]")

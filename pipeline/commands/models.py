@@ -50,11 +50,13 @@ def list_models(stream: Stream, config: Config = None) -> None:
         console.print(f"no models of {stream} yet: `eddyline train {stream}` makes one from its archive")
         return
     decided = _decided(catalogue, stream)
+    withdrawn = {entry.id for entry in catalogue.withdrawals(stream) if entry.kind == "model"}
     table = Table(box=None, header_style="bold")
     for column in ("", "id", "trained", "detector", "threshold", "decision", "AP", "decided"):
         table.add_column(column, no_wrap=True)
     for model in found:
-        mark = "champion" if model.champion else ""
+        marks = ["champion"] * model.champion + ["withdrawn"] * (model.model_id in withdrawn)
+        mark = ", ".join(marks)
         trained, threshold = _moment(model.created_ms), f"{model.threshold_nats:.2f} nats"
         decision = decided.get(model.model_id, ("–", "–", "–"))
         table.add_row(mark, model.model_id, trained, model.detector, threshold, *decision)
@@ -90,6 +92,8 @@ def show(model_id: ModelId, config: Config = None) -> None:
     from rich.table import Table
 
     from pipeline.commands.context import load
+    from pipeline.lineage.nodes import Node
+    from pipeline.lineage.withdrawn import why_withdrawn
 
     context, console = load(config), Console()
     catalogue = context.catalogue()
@@ -101,6 +105,9 @@ def show(model_id: ModelId, config: Config = None) -> None:
     table.add_row("trained", _moment(model.created_ms))
     table.add_row("threshold", f"{model.threshold_nats:.2f} nats")
     table.add_row("in service now", "yes" if model.champion else "no")
+    taken_back = why_withdrawn(catalogue, Node("model", model.model_id))
+    if taken_back is not None:
+        table.add_row("withdrawn", f"{_moment(taken_back.withdrawn_ms)}: {taken_back.reason}")
     if "choice" in model.facts:
         table.add_row("why", f"auto chose {model.facts['choice']['reason']}")
     for promotion in catalogue.champions(model.stream):

@@ -92,14 +92,19 @@ def withdraw(
     from pipeline.catalogue import DatasetStatus
     from pipeline.clock import SystemClock
     from pipeline.commands.context import load
+    from pipeline.lineage.nodes import Node, NodeKind
+    from pipeline.lineage.withdrawal import carry_out, of_node
     from pipeline.synthesis.datasets import withdraw as run
 
     if not reason.strip():
         raise ConfigError("--reason is empty: say why, for whoever looks for the dataset")
     context, console = load(config), Console(soft_wrap=True)
     entry, places = found_dataset(context, dataset)
-    run(places, reason=reason, now_ms=SystemClock().now_ms())
-    context.catalogue().set_dataset_status(entry.dataset_id, DatasetStatus.WITHDRAWN, reason)
+    catalogue, now_ms = context.catalogue(), SystemClock().now_ms()
+    run(places, reason=reason, now_ms=now_ms)
+    catalogue.set_dataset_status(entry.dataset_id, DatasetStatus.WITHDRAWN, reason)
+    planned = of_node(catalogue, context.lake(), Node(NodeKind.DATASET, entry.dataset_id), entry.stream)
+    carry_out(planned, catalogue=catalogue, lake=context.lake(), reason=reason, now_ms=now_ms)
     console.print(f"dataset {entry.dataset_id} of {entry.stream} is withdrawn; its files lie in {places.withdrawn}")
     console.print("next: tell who has copies of it; remove the folder once nobody needs to look at it")
 

@@ -39,10 +39,12 @@ def list_datasets(stream: Stream = None, as_json: AsJson = False, config: Config
     console.print(table if datasets else "no datasets yet: `eddyline synth generate` makes one")
     for name in unknown:
         console.print(f"{name} lies in the lake and is not in the catalogue: the same request again enters it")
-    table = _table("generator", "of", "trained", "model", "learned from")
+    withdrawn = {entry.id for entry in catalogue.withdrawals() if entry.kind == "generator"}
+    table = _table("generator", "of", "trained", "model", "learned from", "status")
     for generator in generators:
         moment, rows = second_text(generator.created_ms), f"{generator.source['rows']:,} rows"
-        table.add_row(generator.generator_id, generator.stream, moment, generator.model, rows)
+        status = "withdrawn" if generator.generator_id in withdrawn else ""
+        table.add_row(generator.generator_id, generator.stream, moment, generator.model, rows, status)
     console.print(table)
 
 

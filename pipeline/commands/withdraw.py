@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.commands.moments import between_text, moment_ms
+from pipeline.commands.people import person
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -131,15 +132,5 @@ def _champion(
 
     now_ms = SystemClock().now_ms()
     store = context.model_store()
-    model = roll_back_to_sound(catalogue, store, stream, reason=reason, by=_person(), now_ms=now_ms)
+    model = roll_back_to_sound(catalogue, store, stream, reason=reason, by=person(), now_ms=now_ms)
     console.print(f"model {model} is the champion of {stream} again; scorers change to it within seconds")
-
-
-def _person() -> str:
-    """Who withdraws, for the record."""
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "a person"

@@ -71,6 +71,18 @@ def edge_key(edge: LineageEdge) -> tuple[str, str, str, str]:
     return edge.parent_kind, edge.parent_id, edge.child_kind, edge.child_id
 
 
+def without_shortcuts(edges: Sequence[LineageEdge]) -> list[LineageEdge]:
+    """The edges less those that others lead along in two steps: a dataset came from its generator by a request."""
+    children: dict[Node, set[Node]] = {}
+    for edge in edges:
+        children.setdefault(parent_of(edge), set()).add(child_of(edge))
+    return [
+        edge
+        for edge in edges
+        if not any(child_of(edge) in children.get(step, ()) for step in children[parent_of(edge)])
+    ]
+
+
 def layers(reached: Reached) -> dict[Node, int]:
     """How many steps each node is from where its lineage begins, the longest way: children are always behind all of
     their parents. Raises ConfigError where edges go in a circle."""

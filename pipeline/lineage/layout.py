@@ -7,7 +7,7 @@ everything to the mean place of its neighbours, forward and back (the barycentre
 
 from dataclasses import dataclass
 
-from pipeline.lineage.graph import Reached, child_of, layers, parent_of
+from pipeline.lineage.graph import Reached, child_of, layers, parent_of, without_shortcuts
 from pipeline.lineage.nodes import Node
 
 SWEEPS = 6
@@ -34,7 +34,7 @@ def laid_out(reached: Reached) -> Layout:
         columns[layer[node]].append(node)
     arrows = tuple(
         (parent_of(edge), child_of(edge))
-        for edge in reached.edges
+        for edge in without_shortcuts(reached.edges)
         if parent_of(edge) in layer and child_of(edge) in layer
     )
     neighbours: dict[Node, tuple[list[Node], list[Node]]] = {node: ([], []) for node in layer}

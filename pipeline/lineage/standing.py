@@ -95,7 +95,8 @@ def _window_text(node: Node, edges: Sequence[LineageEdge]) -> str:
         return "rows of an archive"
     if facts["start_ms"] is None:
         return f"{facts['rows']:,} rows of {facts['file']}"
-    return f"{facts['rows']:,} rows, {moment(facts['start_ms'])} to {moment(facts['end_ms'])}"
+    start, end = moment(facts["start_ms"]), moment(facts["end_ms"])
+    return f"{start} to {end.removeprefix(start[:11])}, {facts['rows']:,} rows"
 
 
 def _model(catalogue: "Catalogue", id: str) -> tuple[str, str, str]:

@@ -120,7 +120,8 @@ def test_what_came_of_a_window_is_shown_withdrawn_and_left_out_from_then_on(run:
     model, generator, dataset, report = made(run, tmp_path)
     tree = done(run("lineage", report[:8], "--up"))
     lines = [line.split()[1:3] if "─" in line else line.split()[:2] for line in tree.splitlines()]
-    assert [kind for kind, _ in lines[:3]] == ["report", "dataset", "generator"], "from the report back, step by step"
+    kinds = [kind for kind, _ in lines]
+    assert kinds == ["report", "dataset", "request", "generator", "window"], "from the report back, step by step"
     assert f"dataset {dataset} published" in tree
     assert "window s:" in tree
     assert "champion" in done(run("lineage", model))
@@ -135,6 +136,8 @@ def test_what_came_of_a_window_is_shown_withdrawn_and_left_out_from_then_on(run:
     finished = done(run("withdraw", "s", *period, "--yes"))
     assert f"champion of s, {model}" in finished
     assert "eddyline models" in finished
+    assert "champion, withdrawn" in done(run("models", "list", "s"))
+    assert "terminals sent nulls" in done(run("models", "show", model))
     assert Lake(tmp_path / "lake").synthetic_datasets("s") == []
     assert {name: status(run, dataset)[name] for name in (generator, dataset, report)} == dict.fromkeys(
         (generator, dataset, report), "withdrawn"
