@@ -26,10 +26,12 @@ BENCHMARKS = {
     "auto": "whether the detector chosen by injected anomalies is the one that labels choose (needs EDDYLINE_DATA)",
     "promotion": "how often equal, better and worse challengers are promoted, on simulated streams",
     "taught": "detection with and without learning from injected anomalies (needs EDDYLINE_DATA)",
+    "feedback": "detection with verdicts on one row in a hundred, on rows nobody judged (needs EDDYLINE_DATA)",
     "windows": "window detectors on jumpstarter and nab beside peers (needs EDDYLINE_DATA)",
     "preparation": "what generators learn of public tables: relations found, seconds, rows back (needs EDDYLINE_DATA)",
     "synthesis": "generators on public tables beside ceilings and floors (needs EDDYLINE_DATA; most of an hour)",
     "streams_synthesis": "keyed streams made as keyed streams, beside ceilings and floors (needs EDDYLINE_DATA)",
+    "catalogue": "what commands ask of a catalogue with a million alerts, on SQLite and Postgres",
     "context": "keyed context alone: rows a second, bytes a key, snapshots",
 }
 
