@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.catalogue.service_entries import QualityEntry
+from pipeline.duplicates.slot import archive_slot, dataset_slot
 from pipeline.errors import ConfigError
 from pipeline.expectations.document import Drift, PastVerdict, QualityDocument, Severity, Span, Subject, Verdict
 from pipeline.expectations.reporting import Known, archive_report, dataset_report, known_suite, result_id_of
@@ -52,6 +53,8 @@ def quality_report(job: JobContext, arguments: dict[str, Any]) -> JobOutcome:
     document = archive_report(
         job.spec, job.context.lake(), known, start_ms=start_ms, end_ms=end_ms, result_id=result_id, clock=job.clock
     )
+    copies = archive_slot(job.spec, job.context.lake(), start_ms=start_ms, end_ms=end_ms)
+    document = replace(document, duplicates=copies)
     parents = _window_edges(job, result_id, start_ms, end_ms)
     return _outcome([(document, _publish(job, document, parents))])
 
@@ -130,6 +133,7 @@ def _datasets(job: JobContext, known: Known, wanted: str) -> JobOutcome:
         job.report(0.2 + 0.8 * at / len(chosen), f"holding dataset {dataset_id} against it")
         result_id = result_id_of(job.run_id, dataset_id)
         document = dataset_report(job.spec, lake, known, dataset_id, result_id=result_id, clock=job.clock)
+        document = replace(document, duplicates=dataset_slot(lake, stream, dataset_id))
         parent = Node(NodeKind.DATASET, dataset_id)
         edges = edges_of_report(result_id, [parent], stream=stream, made_ms=document.created_ms)
         made.append((document, _publish(job, document, edges)))

@@ -31,10 +31,10 @@ VALUES = (
 SPEC = spec_of(ID, TIME, *VALUES)
 
 
-def events(rows: int, *, seed: int = 0) -> pa.Table:
-    """Rows under SPEC, one a second, that all differ in every number, the id and the time."""
+def events(rows: int, *, seed: int = 0, seconds: int = 1) -> pa.Table:
+    """Rows under SPEC, so many seconds apart, that all differ in every number, the id and the time."""
     rng = np.random.default_rng(seed)
-    micros = np.arange(rows, dtype=np.int64) * 1_000_000 + 1_767_225_600_000_000
+    micros = np.arange(rows, dtype=np.int64) * 1_000_000 * seconds + 1_767_225_600_000_000
     return pa.table(
         {
             "id": [f"e{seed}-{n}" for n in range(rows)],
