@@ -31,6 +31,7 @@ BENCHMARKS = {
     "preparation": "what generators learn of public tables: relations found, seconds, rows back (needs EDDYLINE_DATA)",
     "synthesis": "generators on public tables beside ceilings and floors (needs EDDYLINE_DATA; most of an hour)",
     "streams_synthesis": "keyed streams made as keyed streams, beside ceilings and floors (needs EDDYLINE_DATA)",
+    "takeover": "how long a killed leader of the scheduler is missed, on Postgres",
     "catalogue": "what commands ask of a catalogue with a million alerts, on SQLite and Postgres",
     "context": "keyed context alone: rows a second, bytes a key, snapshots",
 }

@@ -26,7 +26,7 @@ SPEC: dict[str, Any] = {
 }
 
 
-def until(found: Callable[[], T], *, seconds: float = 90.0, what: str = "") -> T:
+def until(found: Callable[[], T], *, seconds: float = 200.0, what: str = "") -> T:
     """The first true answer."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

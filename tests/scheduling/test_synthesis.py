@@ -158,7 +158,7 @@ def test_a_dataset_survives_the_kill_of_the_leader_that_made_it(tmp_path: Path, 
         until(lambda: standby.said("scheduler started"))
         asked = made.catalogue.request_run("s", "train_generator", QUICK, origin="a test", now_ms=FIRE_MS)
         until(lambda: made.status(asked) == "succeeded", what="a generator")
-        rows = 3_500_000
+        rows = 1_200_000
         run_id = made.catalogue.request_run("s", "generate_dataset", {"rows": rows}, origin="a test", now_ms=FIRE_MS)
         lake = Lake(tmp_path / "lake")
 

@@ -50,7 +50,7 @@ def test_a_killed_leader_is_replaced_and_its_run_goes_on_where_it_was(tmp_path: 
         assert time.monotonic() - killed < TAKEOVER_SECONDS
         assert child is not None
         until(lambda: not is_alive(child), seconds=3, what="the child of a dead leader ends")
-        until(lambda: made.status(run_id) == "succeeded", seconds=90)
+        until(lambda: made.status(run_id) == "succeeded")
         run = made.catalogue.run(run_id)
         assert (run.attempt, run.failures) == (2, 0), "losing its leader is no failure of a run"
         steps = steps_of(made.notes / f"{run_id}.jsonl")
@@ -71,7 +71,7 @@ def test_a_leader_stopped_past_its_lease_and_woken_publishes_nothing(tmp_path: P
         stopped.send(signal.SIGSTOP)
         until(lambda: standby.said("leading"), seconds=TAKEOVER_SECONDS)
         until(lambda: not is_alive(child), seconds=5, what="a child ends once another leads, though its parent lives")
-        until(lambda: made.status(run_id) == "succeeded", seconds=90)
+        until(lambda: made.status(run_id) == "succeeded")
         stopped.send(signal.SIGCONT)
         until(lambda: stopped.said("no longer the leader"), seconds=10)
         waiting = made.catalogue.request_run("payments", "retention", {}, origin="a test", now_ms=now_ms())
@@ -91,10 +91,10 @@ def test_of_two_instances_started_at_once_one_runs_each_fire_once(
     often = {"name": "each", "run": "retention", "every_seconds": 2}
     with service(tmp_path, url, [often], lease_seconds=2) as made:
         first, second = made.start(), made.start()
-        until(lambda: len(made.effects()) >= 2, seconds=90)
+        until(lambda: len(made.effects()) >= 2)
         made.leader().kill()
         before = len(made.effects())
-        until(lambda: len(made.effects()) >= before + 2, seconds=90)
+        until(lambda: len(made.effects()) >= before + 2)
         assert [one.process.poll() is None for one in (first, second)].count(True) == 1
         fires = [fire for _, fire in made.effects()]
         assert len(fires) == len(set(fires)), "no fire twice"
