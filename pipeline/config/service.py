@@ -68,7 +68,7 @@ class DuplicatePolicy(StrEnum):
     """Events delivered again: the same id, where the stream has one; else the same in every column, where one of them
     is the event's time. A stream with neither keeps all: equal readings are no copies there."""
     NEAR = "near"
-    """Those, and rows that differ in one column besides the id."""
+    """Those, and rows that differ in one column besides the id; where that is the event's time, by a minute at most."""
 
 
 class RetrainingSpec(Frozen):

@@ -28,6 +28,9 @@ MOST_ROWS = 12_000_000
 MS_PER_HOUR = 3_600_000
 MOST_HOURS = 200
 EXAMPLES_EACH = 5
+AGAIN_SECONDS = 60.0
+"""Rows that differ in the event's time alone are taken for copies by training within so long of each other: later, the
+same may well happen again (a customer buys the same at the same shop)."""
 READ_ROWS = 500_000
 
 
@@ -81,7 +84,7 @@ def near_places(spec: StreamSpec, lake: Lake | Any, *, start_ms: int | None, end
     looked = _look(spec, lake, start_ms, end_ms, FindOptions())
     if looked.near is None:
         return []
-    at = np.flatnonzero(looked.near.earlier >= 0)
+    at = np.flatnonzero(_near_copies(looked, ContentColumns.of(spec.schema())))
     partition, offset, row, time = (looked.places[name][at] for name in SYSTEM)
     return [place_hashes(partition, offset, row, time)] if len(at) else []
 
@@ -133,7 +136,7 @@ def _report(about: _About, looked: Looked, options: FindOptions, policy: Duplica
         by_content=_found(looked.by_content, looked.rows),
         exact_rows=int(exact.sum()),
         near=_near_found(looked, options) if looked.near is not None else None,
-        left_out_rows=_left_out(looked, near, about.columns, policy),
+        left_out_rows=_left_out(looked, about.columns, policy),
         hours=_hours(looked.places.get("_time"), exact, near),
         examples=tuple(_examples(looked)),
         notes=tuple(_notes(about.columns, looked, options)),
@@ -169,7 +172,20 @@ def _nothing() -> NearRows:
     return NearRows(np.empty(0, np.int64), np.empty(0, np.int64), 0)
 
 
-def _left_out(looked: Looked, near: Mask, columns: ContentColumns, policy: DuplicatePolicy) -> int:
+def _near_copies(looked: Looked, columns: ContentColumns) -> Mask:
+    """Near rows that training takes for copies, (N,)."""
+    if looked.near is None:
+        return np.zeros(looked.rows, np.bool_)
+    found = np.asarray(looked.near.earlier >= 0, np.bool_)
+    if columns.time in looked.near_columns and "_time" in looked.places:
+        times = looked.places["_time"]
+        at = np.flatnonzero(found & (looked.near.differs == looked.near_columns.index(columns.time)))
+        apart_ms = np.abs(times[at] - times[looked.near.earlier[at]])
+        found[at[apart_ms > AGAIN_SECONDS * 1000]] = False
+    return found
+
+
+def _left_out(looked: Looked, columns: ContentColumns, policy: DuplicatePolicy) -> int:
     if policy is DuplicatePolicy.KEEP:
         return 0
     told = told_by(columns)
@@ -178,7 +194,7 @@ def _left_out(looked: Looked, near: Mask, columns: ContentColumns, policy: Dupli
         found |= looked.by_id.mask(looked.rows)
     elif told == CONTENT:
         found |= looked.by_content.mask(looked.rows)
-    return int((found | near).sum() if policy is DuplicatePolicy.NEAR else found.sum())
+    return int((found | _near_copies(looked, columns)).sum() if policy is DuplicatePolicy.NEAR else found.sum())
 
 
 def _hours(times_ms: Int64Array | None, exact: Mask, near: Mask) -> tuple[HourFound, ...]:

@@ -60,6 +60,17 @@ def test_what_is_said_to_be_left_out_is_what_training_leaves_out(
     assert find_in_archive(spec, lake).left_out_rows == rows == len(duplicate_rows(spec, lake).places)
 
 
+def test_the_same_again_much_later_is_near_and_still_learned_from(tmp_path: Path) -> None:
+    base = events(720, seconds=10)
+    times = [moment.as_py() for moment in base["at"]]
+    again = with_copies(base, [100, 200], id=["soon", "later"], at=[times[101], times[700]])
+    spec = SPEC.model_copy(update={"retraining": retraining("near")})
+    report = find_in_archive(spec, archived(tmp_path, again))
+    assert report.near is not None
+    assert report.near.differing == {"at": 2}
+    assert report.left_out_rows == 1 == len(duplicate_rows(spec, Lake(tmp_path)).places)
+
+
 def test_a_report_has_places_and_no_values(tmp_path: Path, table: pa.Table) -> None:
     document = json.loads(json.dumps(find_in_archive(SPEC, archived(tmp_path, table)).document()))
     known = {column["how"]: column for column in document["examples"]}
