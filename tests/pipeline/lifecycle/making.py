@@ -67,9 +67,15 @@ def stream_of_readings(*, share: float | None = None, alerts_per_day: float = 20
 
 
 def readings(
-    days: float, *, rows_a_day: int = 1_500, start_ms: int = START_MS, shifted: bool = False, seed: int = 0
+    days: float,
+    *,
+    rows_a_day: int = 1_500,
+    start_ms: int = START_MS,
+    shifted: bool = False,
+    seed: int = 0,
+    off: float = 12.0,
 ) -> pa.Table:
-    """Readings in order of time; one in a hundred is odd: its heat does not go with its load.
+    """Readings in order of time; one in a hundred is odd: its heat is `off` from what goes with its load.
 
     `shifted`: heat rises otherwise with load, and states are others, for every sensor.
     """
@@ -79,7 +85,7 @@ def readings(
     load = rng.normal(50.0, 10.0, n)
     heat = (160.0 - 2.0 * load if shifted else 20.0 + load) + rng.normal(0.0, 1.0, n)
     odd = rng.random(n) < 0.01
-    heat[odd] += rng.choice([-12.0, 12.0], int(odd.sum()))
+    heat[odd] += rng.choice([-off, off], int(odd.sum()))
     states = np.array(["idle", "busy", "full"])[np.digitize(load, [42.0, 58.0])]
     table = pa.table(
         {
