@@ -192,8 +192,9 @@ def published(episode: Episode, status: AlertStatus, *, now_ms: int, message: st
 
 
 def due(before: Episode, after: Episode, *, update_ms: int) -> bool:
-    """Whether growth must be published: long enough since the last time, or more urgent than it was."""
-    if after.alert.severity is not before.alert.severity:
+    """Whether growth must be published: long enough since the last time, more urgent than it was, or of another
+    cause."""
+    if after.alert.severity is not before.alert.severity or after.alert.cause is not before.alert.cause:
         return True
     return after.last_seen_ms - after.published_seen_ms >= update_ms
 

@@ -40,8 +40,8 @@ class StretchReader:
         with self._lock:
             self.owned |= partitions
 
-    def keep_alive(self, timeout_seconds: float = 0.0) -> None:
-        """Stay in the group, and take what it gives or takes away."""
+    def keep_alive(self, timeout_seconds: float) -> None:
+        """Stay in the group for so long, and take what it gives or takes away. A poll without time never joins."""
         self._source.pause(sorted(self.owned))
         try:
             self._source.poll(timeout_seconds=timeout_seconds, max_records=1)

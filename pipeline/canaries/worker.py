@@ -77,7 +77,7 @@ class CanaryWorker(threading.Thread):
         """Work until stopped."""
         try:
             self._reader.subscribe()
-            while not self._stop_event.wait(STEP_SECONDS):
+            while not self._stop_event.is_set():
                 self.step()
         except Exception as error:  # noqa: BLE001 - the thread's edge: the process reports it and ends
             log.error("canaries ended", stream=self.spec.stream, error=str(error), kind=type(error).__name__)
@@ -89,7 +89,7 @@ class CanaryWorker(threading.Thread):
     def step(self) -> None:
         """Keep the place in the group; make a copy where one is due; look at the recall now and then."""
         try:
-            self._reader.keep_alive()
+            self._reader.keep_alive(STEP_SECONDS)
             self.progress.assigned = len(self._reader.owned)
             self.progress.joined |= bool(self._reader.owned)
             self._copy_if_due()
@@ -134,9 +134,19 @@ class CanaryWorker(threading.Thread):
         name = f"{self.spec.stream}/{self._reader.topic_id()}/{partition.partition}/{start}"
         batch = taken.batch.slice(0, 4 * STRETCH_ROWS)
         stretch = Stretch(name=name, batch=batch, times_ms=taken.time_ms[: batch.num_rows], past=past)
-        if batch.num_rows < LEAST_ROWS:
-            return {}
-        return shadow_counts(self.spec, stretch, bundle, self._plan, each=self._pace.each)
+        found: dict[str, Caught] = {}
+        if batch.num_rows >= LEAST_ROWS:
+            found = shadow_counts(self.spec, stretch, bundle, self._plan, each=self._pace.each)
+        log.info(
+            "canaries scored",
+            stream=self.spec.stream,
+            partition=partition.partition,
+            start=start,
+            end=blocks[-1].next_offset,
+            injected=sum(c.injected for c in found.values()),
+            caught=sum(c.caught for c in found.values()),
+        )
+        return found
 
     def _place(self, partition: TopicPartition) -> tuple[int, Past | None] | None:
         """Where a stretch can begin, and the state right before it."""

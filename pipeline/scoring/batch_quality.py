@@ -15,7 +15,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
 from detectors.base import Reason
 from detectors.columns import Kind, Role
@@ -26,7 +25,7 @@ from pipeline.batch_profile import SHORT, STRETCHES, BatchProfile, share_text
 from pipeline.config import StreamSpec
 from pipeline.kafka.port import Int64Array
 from pipeline.scoring.forward import ScoredPiece
-from pipeline.scoring.recent_rows import Chunk, RecentRows
+from pipeline.scoring.recent_rows import RecentRows, Rows
 
 SPREAD = 0.5
 """Keys with marked rows, of those there would be if rows were marked at random, that make a fault the data's."""
@@ -118,7 +117,7 @@ def _starts(pieces: Iterable[ScoredPiece]) -> Iterable[tuple[int, ScoredPiece]]:
 class _Judge:
     """Judges rows among those held; looks at each column and fault once at most, and only when a row asks for it."""
 
-    def __init__(self, columns: Columns, profile: BatchProfile, rows: Chunk) -> None:
+    def __init__(self, columns: Columns, profile: BatchProfile, rows: Rows) -> None:
         self._columns, self._profile, self._rows = columns, profile, rows
         self._marks: dict[tuple[str, Fault], BoolArray] = {}
         self._counts: dict[tuple[str, Fault], Int64Array] = {}
@@ -177,8 +176,8 @@ class _Judge:
         if not self._columns.key or fault in OF_STREAM or column in self._columns.key:
             return True
         if self._keys is None:
-            keys = [self._rows.batch.column(name) for name in self._columns.key]
-            self._keys = np.unique(hash_columns(keys, self._rows.batch.num_rows), return_inverse=True)[1]
+            keys = [self._rows.column(name) for name in self._columns.key]
+            self._keys = np.unique(hash_columns(keys, len(self._rows)), return_inverse=True)[1]
         keys_of = self._keys[start:stop]
         marks = self._mark(column, fault)[start:stop]
         share = float(marks.mean())
@@ -209,7 +208,6 @@ class _Judge:
         if fault is Fault.LATE:
             return late(rows.times_ms, rows.newest_ms, self._columns.late_ms)
         if fault is Fault.REPEATED:
-            return repeated(rows.batch.column(self._columns.id)) if self._columns.id else np.zeros(0, dtype=np.bool_)
-        at = rows.batch.schema.get_field_index(column)
-        found: pa.Array | None = rows.batch.column(at) if at >= 0 else None
-        return self._profile.columns[column].marks(fault, found, rows.batch.num_rows)
+            ids = rows.column(self._columns.id or "")
+            return np.zeros(len(rows), dtype=np.bool_) if ids is None else repeated(ids)
+        return self._profile.columns[column].marks(fault, rows.column(column), len(rows))

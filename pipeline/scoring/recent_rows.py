@@ -17,6 +17,8 @@ from pipeline.intake import Taken
 from pipeline.kafka.port import Block, Int64Array
 
 HELD_ROWS = LONG + REPEAT_ROWS
+MOST_SPARE_ROWS = 4 * HELD_ROWS
+"""Beyond the rows held: copying is dearer than holding on to one piece of a block."""
 MOST_CHUNKS = 64
 """Small batches are joined beyond so many, so that none is copied often."""
 
@@ -66,25 +68,58 @@ class RecentRows:
         while self._chunks and self.held - len(self._chunks[0].times_ms) >= HELD_ROWS:
             self.held -= len(self._chunks.popleft().times_ms)
         too_many = self.held - HELD_ROWS
-        if too_many > HELD_ROWS:
+        if too_many > MOST_SPARE_ROWS:
             first = self._chunks.popleft()
             self._chunks.appendleft(first.copied(len(first.times_ms) - too_many))
             self.held = HELD_ROWS
         if len(self._chunks) > MOST_CHUNKS:
-            self._chunks = deque([self.joined().copied(min(self.held, HELD_ROWS))])
+            self._chunks = deque([_concatenated(list(self._chunks)).copied(min(self.held, HELD_ROWS))])
             self.held = len(self._chunks[0].times_ms)
 
-    def joined(self) -> Chunk:
-        """All rows held, in one piece. There must be one at least."""
-        if len(self._chunks) == 1:
-            return self._chunks[0]
-        parts = list(self._chunks)
-        return Chunk(
-            pa.concat_batches([part.batch for part in parts]),
-            np.concatenate([part.times_ms for part in parts]),
-            np.concatenate([part.newest_ms for part in parts]),
-            np.concatenate([part.rejected for part in parts]),
-        )
+    def joined(self) -> "Rows":
+        """All rows held. There must be one at least."""
+        return Rows(tuple(self._chunks))
+
+
+class Rows:
+    """Rows of several chunks as one; a column is put together only when it is asked for."""
+
+    def __init__(self, chunks: Sequence[Chunk]) -> None:
+        self._chunks = chunks
+
+    def __len__(self) -> int:
+        return sum(len(chunk.times_ms) for chunk in self._chunks)
+
+    def column(self, name: str) -> pa.Array | None:
+        """A column of the events, (H,); None where it is not kept."""
+        if self._chunks[0].batch.schema.get_field_index(name) < 0:
+            return None
+        parts = [chunk.batch.column(name) for chunk in self._chunks]
+        return parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
+
+    @property
+    def times_ms(self) -> Int64Array:
+        """Shape (H,)."""
+        return np.concatenate([chunk.times_ms for chunk in self._chunks])
+
+    @property
+    def newest_ms(self) -> Int64Array:
+        """Shape (H,): the newest time up to and including each row."""
+        return np.concatenate([chunk.newest_ms for chunk in self._chunks])
+
+    @property
+    def rejected(self) -> Int64Array:
+        """Shape (H,): events rejected before each row."""
+        return np.concatenate([chunk.rejected for chunk in self._chunks])
+
+
+def _concatenated(chunks: Sequence[Chunk]) -> Chunk:
+    return Chunk(
+        pa.concat_batches([chunk.batch for chunk in chunks]),
+        np.concatenate([chunk.times_ms for chunk in chunks]),
+        np.concatenate([chunk.newest_ms for chunk in chunks]),
+        np.concatenate([chunk.rejected for chunk in chunks]),
+    )
 
 
 def _rejected_before(block: Block, taken: Taken) -> Int64Array:
