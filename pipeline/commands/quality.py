@@ -40,7 +40,8 @@ def run(
     start: Annotated[str | None, typer.Option("--from", help="Look at events since then: 2026-01-19T12:00.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Look at events before then.")] = None,
     dataset: Annotated[
-        str | None, typer.Option(help="A synthetic dataset's id, or the beginning of it, instead of the archive.")
+        str | None,
+        typer.Option(help="A synthetic dataset instead of the archive: its id or the beginning of it, or `new`."),
     ] = None,
     suite: Annotated[
         Path | None, typer.Option(help="Another file of expectations than the stream's.", dir_okay=False)
@@ -66,10 +67,13 @@ def run(
     arguments = _arguments(start, end, dataset, suite)
     with _progress(Console(stderr=True)) as report:
         outcome = job_function(JobKind.QUALITY_REPORT)(_asked_here(context, spec, report), arguments)
+    made = outcome.result["results"]
+    if not made:
+        console.print(outcome.reason, markup=False)
     folder = report_folder(context)
-    head = folder.found(str(outcome.result["result_id"]))
-    said_report(console, folder, head)
-    if head.verdict != "passed":
+    for result in made:
+        said_report(console, folder, folder.found(str(result["result_id"])))
+    if any(result["verdict"] != "passed" for result in made):
         raise typer.Exit(EXIT_NOT_PASSED)
 
 

@@ -15,6 +15,7 @@ from pipeline.catalogue.service_entries import QualityEntry
 from pipeline.duplicates.slot import archive_slot, dataset_slot
 from pipeline.errors import ConfigError
 from pipeline.expectations.document import Drift, PastVerdict, QualityDocument, Severity, Span, Subject, Verdict
+from pipeline.expectations.live import with_live
 from pipeline.expectations.reporting import Known, archive_report, dataset_report, known_suite, result_id_of
 from pipeline.expectations.suite_file import suite_path
 from pipeline.lineage.edges import edge_from_window, edges_of_report
@@ -151,6 +152,8 @@ def _publish(job: JobContext, document: QualityDocument, edges: Sequence[Any]) -
         history=tuple(_past(entry) for entry in reversed(earlier) if entry.result_id != document.result_id),
         lineage=tuple({"kind": edge.parent_kind, "id": edge.parent_id} for edge in edges),
     )
+    if document.subject is not Subject.DATASET:
+        document = with_live(document, job.catalogue, now_ms=job.clock.now_ms())
     job.catalogue.add_edges(list(edges))
     job.before_publishing()
     page = ReportFolder(folder).write(

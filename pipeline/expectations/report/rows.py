@@ -12,6 +12,7 @@ from pipeline.expectations.report.words import (
     name_text,
     number_text,
     plural,
+    said,
     share_text,
     value_text,
 )
@@ -107,21 +108,31 @@ def canaries(found: Part | None) -> str:
     if found is None:
         return ""
     families = sorted(found.get("families", ()), key=lambda family: str(family["family"]))
-    rows = []
-    for family in families:
-        share = family["caught"] / family["injected"] if family["injected"] else None
-        bar = "" if share is None else recall_bar(share)
-        caught = count_text(family["caught"])
-        name = text(name_text(value_text(family["family"])))
-        rows.append((name, count_text(family["injected"]), caught, share_text(share), bar or NOT_KNOWN))
+    rows = [_family(family) for family in families]
     note = (
         "<p>Anomalies of known kind, put into a shadow copy of the live stream and scored by the champion; they are "
         "never shown as alerts.</p>"
     )
-    headers = ("kind", "put in", "caught", "recall", "as a bar")
+    fallen = "".join(
+        f'<p><span class="badge warning">△ fell</span> {said(words)}</p>' for words in found.get("fallen", ())
+    )
+    headers = ("kind", "put in", "caught", "recall", "95% interval", "as a bar")
     listed = table("Live recall by kind of anomaly", headers, rows) if rows else "<p>None were put in.</p>"
-    rest = readable({name: value for name, value in found.items() if name != "families"})
-    return section("canaries", "Canaries", note, listed, descriptions(rest) if rest else "")
+    rest = readable({name: value for name, value in found.items() if name not in ("families", "fallen")})
+    return section("canaries", "Canaries", note, fallen, listed, descriptions(rest) if rest else "")
+
+
+def _family(family: Part) -> tuple[str, ...]:
+    share = family["caught"] / family["injected"] if family["injected"] else None
+    low, high = family.get("low"), family.get("high")
+    return (
+        text(name_text(value_text(family["family"]))),
+        count_text(family["injected"]),
+        count_text(family["caught"]),
+        share_text(share),
+        NOT_KNOWN if low is None or high is None or share is None else f"{share_text(low)} – {share_text(high)}",
+        NOT_KNOWN if share is None else recall_bar(share),
+    )
 
 
 def feedback(found: Part | None) -> str:

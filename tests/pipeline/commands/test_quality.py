@@ -39,7 +39,7 @@ def made_up(job: JobContext, arguments: dict[str, Any]) -> JobOutcome:
         created_ms=document.created_ms, page=f"payments/{name}.html",
     )  # fmt: skip
     job.catalogue.add_quality(entry)
-    return JobOutcome(result={"result_id": name, "verdict": verdict.value})
+    return JobOutcome(result={"results": [{"result_id": name, "verdict": verdict.value}]})
 
 
 @pytest.fixture

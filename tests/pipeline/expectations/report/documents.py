@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
+from pipeline.canaries.recall import Fall, FamilyRecall, LiveRecall, wilson
 from pipeline.expectations.document import (
     Checked,
     ColumnDrift,
@@ -61,16 +62,11 @@ def result(
             columns=("card",), distinct=4120, per_hour=812.5, least=640, most=980, largest_share=0.004, fits=True
         ),
         duplicates={"rows": 184_203, "exact_rows": 7_650, "near_pairs": 41, "hours": ["2026-11-13 17:00"]},
-        canaries={
-            "since_ms": START_MS,
-            "model_id": "3f2a9c",
-            "families": [
-                {"family": "amount_spike", "injected": 240, "caught": 231},
-                {"family": "velocity", "injected": 240, "caught": 188},
-                {"family": "rare_pair", "injected": 240, "caught": 96},
-                {"family": "clock_shift", "injected": 0, "caught": 0},
-            ],
-        },
+        canaries=LiveRecall(
+            model_id="3f2a9c51d0",
+            families=(recall("point:unseen_level", 240, 231), recall("stuck", 240, 96), recall("collective", 0, 0)),
+            falls=(Fall(family="stuck", before=0.8, now=0.4, since="day"),),
+        ).document(),
         feedback={"confirmed": 38, "false_positives": 9, "alerts": 71, "since_ms": START_MS - 28 * DAY_MS},
         history=history,
         lineage=(
@@ -80,6 +76,12 @@ def result(
         personal=(PERSONAL,),
         facts={"seconds": 4.217, "great_expectations": "1.24.1", "pyarrow": "26.0.1"},
     )
+
+
+def recall(family: str, injected: int, caught: int) -> FamilyRecall:
+    """What came of one kind of canary."""
+    low, high = wilson(caught, injected)
+    return FamilyRecall(family=family, injected=injected, caught=caught, low=low, high=high)
 
 
 def suite_facts() -> SuiteFacts:
