@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -101,9 +101,13 @@ def _suggestion(name: str, known: list[str]) -> str:
 def _fields_at(model: type[BaseModel], place: Place) -> list[str]:
     """The field names of the model at a place within another."""
     found: type[BaseModel] | None = model
+    is_key = False  # the part is a name in a mapping, not a field
     for part in place:
-        if isinstance(part, str) and found is not None:
+        if is_key:
+            is_key = False
+        elif isinstance(part, str) and found is not None:
             info = found.model_fields.get(part)
+            is_key = info is not None and get_origin(info.annotation) is dict
             found = None if info is None else next(_models_in(info.annotation), None)
     return sorted(found.model_fields) if found is not None else []
 

@@ -42,6 +42,7 @@ def check(
         problems += _unknown_detectors(reading.loaded)
         problems += _underivable(reading.loaded)
         problems += schedule_problems(reading.loaded)
+        problems += _expectations(reading.loaded)
         notes += _notes(reading.loaded.specs.values())
         notes += schedule_notes(reading.loaded.specs.values())
         if not offline and reading.loaded.specs:
@@ -97,6 +98,19 @@ def _underivable(loaded: "Loaded") -> "list[Problem]":
         except ConfigError as error:
             problems.append(Problem(file=str(loaded.spec_files[name]), line=1, message=str(error)))
     return problems
+
+
+def _expectations(loaded: "Loaded") -> "list[Problem]":
+    """What is wrong with the suites of expectations that there are."""
+    from pipeline.expectations.suite_file import read_suite, suite_path
+    from pipeline.repartition.plan import downstream
+
+    found: list[Problem] = []
+    for name, spec in loaded.specs.items():
+        path = suite_path(loaded.settings, name)
+        if path.exists():
+            found += read_suite(path, downstream(spec))[1]
+    return found
 
 
 def _notes(specs: "Iterable[StreamSpec]") -> list[str]:

@@ -5,7 +5,9 @@ A fresh ephemeral context each run (updating a suite in place is quadratic), sui
 analytics off. A column at a time, so that memory is a column's. Personal columns are asked for verdicts alone.
 """
 
+import contextlib
 import logging
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -47,8 +49,9 @@ class GreatExpectations:
     """One run: an ephemeral context of its own."""
 
     def __init__(self) -> None:
-        import great_expectations as gx
-        from great_expectations.data_context.types.base import ProgressBarsConfig
+        with _quiet():
+            import great_expectations as gx
+            from great_expectations.data_context.types.base import ProgressBarsConfig
 
         logging.getLogger("great_expectations").setLevel(logging.ERROR)
         self._gx = gx
@@ -90,10 +93,20 @@ class GreatExpectations:
         suite = self._context.suites.add(
             self._gx.ExpectationSuite(name=f"part {self._suites}", expectations=expectations)
         )
-        batch = self._batches.get_batch({"dataframe": frame})
-        result = batch.validate(suite, result_format="BOOLEAN_ONLY" if hidden else _RESULT_FORMAT)
+        with _quiet():
+            batch = self._batches.get_batch({"dataframe": frame})
+            result = batch.validate(suite, result_format="BOOLEAN_ONLY" if hidden else _RESULT_FORMAT)
         verdicts = {r.expectation_config.meta["asked"]: r for r in result.results if r.expectation_config is not None}
         return {j.asked.name: _answered(j, verdicts[j.asked.name]) for j in judged}
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The library uses modules that Python calls deprecated; that is nothing our users can mend."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
 
 
 _RESULT_FORMAT: dict[str, Any] = {"result_format": "BASIC", "partial_unexpected_count": 0}
@@ -116,8 +129,8 @@ def expectation_of(asked: Asked) -> "Expectation":
 
 def _expectations() -> Any:
     """The module of expectations; imported late, it takes seconds."""
-    import great_expectations.expectations as module
-
+    with _quiet():
+        import great_expectations.expectations as module
     return module
 
 
