@@ -18,6 +18,8 @@ from pydantic.fields import FieldInfo
 
 from pipeline.alerts.notify.deliver import NotifierState
 from pipeline.alerts.notify.metrics import NotifyCollector
+from pipeline.alerts.record.metrics import RecordCollector
+from pipeline.alerts.record.recorder import RecorderState
 from pipeline.archive.metrics import ArchiveCollector
 from pipeline.archive.progress import Progress
 from pipeline.canaries.progress import CanaryCollector, CanaryProgress
@@ -191,6 +193,7 @@ def test_every_metric_is_listed_with_its_labels() -> None:
     services = CollectorRegistry()
     services.register(ArchiveCollector({"s": Progress(lag=0)}))
     services.register(NotifyCollector([("s", NotifierState(destination="d"))]))
+    services.register(RecordCollector({"s": RecorderState()}))
     services.register(schedule_collector())
     hop = HopProgress("s", "split", SystemClock())
     hop.rejects["malformed"], hop.warming_up = 1, 0
