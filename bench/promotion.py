@@ -24,7 +24,7 @@ from pipeline.lifecycle.comparison import CHALLENGER, CHAMPION, Competitor, comp
 from pipeline.lifecycle.verdict import Compared, decide
 from tests.pipeline.lifecycle.making import DAY_MS, START_MS, archived, readings, stream_of_readings
 
-TRIALS, QUICK_TRIALS = 60, 6
+TRIALS, QUICK_TRIALS = 30, 4
 GAINS = (0.0, 0.01, 0.02)
 MOST_EQUAL_PROMOTED = 0.05
 Make = Callable[[int], Detector]
