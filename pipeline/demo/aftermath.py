@@ -15,15 +15,18 @@ from detectors.columns import Role
 from pipeline.clock import SystemClock
 from pipeline.commands.context import Context
 from pipeline.config import JobKind, StreamSpec
-from pipeline.demo.archiving import Archiving, StoppedError
+from pipeline.demo.archiving import StoppedError
 from pipeline.demo.plan import DemoPlan
-from pipeline.scheduling.job import JobContext, JobOutcome
+from pipeline.demo.prepare import archive, create_topic, past_spec
+from pipeline.expectations.jobs import NEW_DATASETS
+from pipeline.scheduling.job import JobContext, JobOutcome, RunStatus
 from pipeline.scheduling.registry import job_function
 
-ALL_DAYS = 100_000.0
 DATASET_ROWS = 10_000
-GENERATOR = {"window_days": ALL_DAYS, "budget_seconds": 45.0, "most_rows": 40_000}
+GENERATOR = {"budget_seconds": 45.0, "most_rows": 40_000}
 DATASET = {"rows": DATASET_ROWS, "anomalies": "2%:velocity,spike", "seed": 7}
+WINDOW = {"window_hours": 72.0}
+"""The days that were live."""
 Report = Callable[[float, str], None]
 
 
@@ -35,18 +38,17 @@ class Aftermath:
     challenger: JobOutcome
     generator: JobOutcome | None
     """None where one was there from an earlier run."""
-    dataset: JobOutcome
+    dataset: JobOutcome | None
+    """None where the generator was refused."""
+    dataset_quality: JobOutcome | None
 
 
 def archive_live(plan: DemoPlan, context: Context, stop: threading.Event) -> None:
-    """Put the live part beside the history. The broker must still run."""
-    archiving = Archiving(plan.spec, context)
-    archiving.start()
-    try:
-        archiving.wait(plan.live.num_rows, stop, lambda taken: None)
-    finally:
-        archiving.close()
-    archiving.check()
+    """Put the live part beside the history, dated as it happened: simulated days passed in seconds. The broker must
+    still run."""
+    past = past_spec(plan, f"{plan.spec.topic}.past")
+    create_topic(plan, context, past.topic)
+    archive(plan, plan.live, past, context, stop, lambda fraction, text: None)
 
 
 def run_jobs(plan: DemoPlan, context: Context, stop: threading.Event, report: Report) -> Aftermath:
@@ -54,15 +56,22 @@ def run_jobs(plan: DemoPlan, context: Context, stop: threading.Event, report: Re
     shown = _Shown(report, stop)
     end_ms = _newest_ms(plan, context) + 1
     spec, unlabelled = context.specs[plan.spec.stream], without_labels(context.specs[plan.spec.stream])
-    quality = _run(JobKind.QUALITY_REPORT, spec, context, end_ms, shown.part(0.0, 0.15), {})
+    quality = _run(JobKind.QUALITY_REPORT, unlabelled, context, end_ms, shown.part(0.0, 0.15), WINDOW)
     challenger = _run(JobKind.TRAIN_DETECTOR, spec, context, end_ms, shown.part(0.15, 0.5), {})
     generator = None
     if not context.catalogue().generators(spec.stream):
-        now_ms = SystemClock().now_ms()
-        generator = _run(JobKind.TRAIN_GENERATOR, unlabelled, context, now_ms, shown.part(0.5, 0.8), GENERATOR)
+        generator = _run(JobKind.TRAIN_GENERATOR, unlabelled, context, end_ms, shown.part(0.5, 0.8), GENERATOR)
     now_ms = SystemClock().now_ms()
-    dataset = _run(JobKind.GENERATE_DATASET, unlabelled, context, now_ms, shown.part(0.8, 1.0), DATASET)
-    return Aftermath(quality=quality, challenger=challenger, generator=generator, dataset=dataset)
+    if generator is not None and generator.status is RunStatus.REFUSED:
+        return Aftermath(
+            quality=quality, challenger=challenger, generator=generator, dataset=None, dataset_quality=None
+        )
+    dataset = _run(JobKind.GENERATE_DATASET, unlabelled, context, now_ms, shown.part(0.8, 0.95), DATASET)
+    new = {"dataset": NEW_DATASETS, **WINDOW}
+    dataset_quality = _run(JobKind.QUALITY_REPORT, unlabelled, context, end_ms, shown.part(0.95, 1.0), new)
+    return Aftermath(
+        quality=quality, challenger=challenger, generator=generator, dataset=dataset, dataset_quality=dataset_quality
+    )
 
 
 def _newest_ms(plan: DemoPlan, context: Context) -> int:

@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from detectors.columns import Role
 from pipeline.clock import SystemClock
 from pipeline.codecs.registry import make_codec
@@ -38,12 +40,13 @@ def partitions_of(plan: DemoPlan) -> int:
     return PARTITIONS if plan.spec.column_with(Role.KEY) is not None else 1
 
 
-def create_topic(plan: DemoPlan, context: Context) -> str:
-    """Create the source topic; returns its id."""
+def create_topic(plan: DemoPlan, context: Context, name: str | None = None) -> str:
+    """Create the source topic, or another that is like it; returns its id."""
+    topic = name or plan.spec.topic
     admin = context.broker().admin()
     try:
-        admin.create([TopicRequest(name=plan.spec.topic, partitions=partitions_of(plan))])
-        return admin.describe([plan.spec.topic])[plan.spec.topic].topic_id
+        admin.create([TopicRequest(name=topic, partitions=partitions_of(plan))])
+        return admin.describe([topic])[topic].topic_id
     finally:
         admin.close()
 
@@ -52,19 +55,8 @@ def prepare(plan: DemoPlan, context: Context, stop: threading.Event, report: Rep
     """Replay and archive the history, then learn from it. Raises StoppedError when told to stop."""
     clock = SystemClock()
     create_topic(plan, context)
-    archiving, wanted = Archiving(history_spec(plan), context), plan.history.num_rows
     started = clock.monotonic()
-    archiving.start()
-    try:
-        replay_seconds = _replay_history(plan, context, stop, report)
-        archiving.wait(
-            wanted,
-            stop,
-            lambda taken: report(0.2 + 0.1 * taken / wanted, f"archiving {taken:,} of {wanted:,} events to Parquet"),
-        )
-    finally:
-        archiving.close()
-    archiving.check()
+    replay_seconds = archive(plan, plan.history, past_spec(plan), context, stop, report)
     archive_seconds = clock.monotonic() - started
 
     def on_training(fraction: float, text: str) -> None:
@@ -84,33 +76,55 @@ def prepare(plan: DemoPlan, context: Context, stop: threading.Event, report: Rep
     return Prepared(replay_seconds=replay_seconds, archive_seconds=archive_seconds, trained=trained)
 
 
-def _replay_history(plan: DemoPlan, context: Context, stop: threading.Event, report: Report) -> float:
+def archive(
+    plan: DemoPlan, events: pa.Table, spec: StreamSpec, context: Context, stop: threading.Event, report: Report
+) -> float:
+    """Send events into the topic of `spec` as if they were sent when they happened, and archive them. Returns the
+    seconds that sending took. Raises StoppedError when told to stop."""
+    archiving, wanted = Archiving(spec, context), events.num_rows
+    archiving.start()
+    try:
+        seconds = _replay(plan, events, spec, context, stop, report)
+        archiving.wait(
+            wanted,
+            stop,
+            lambda taken: report(0.2 + 0.1 * taken / wanted, f"archiving {taken:,} of {wanted:,} events to Parquet"),
+        )
+    finally:
+        archiving.close()
+    archiving.check()
+    return seconds
+
+
+def _replay(
+    plan: DemoPlan, events: pa.Table, spec: StreamSpec, context: Context, stop: threading.Event, report: Report
+) -> float:
     sent = 0
 
     def on_rows(rows: int) -> None:
         nonlocal sent
         sent += rows
-        report(0.2 * sent / plan.history.num_rows, f"replaying {sent:,} of {plan.history.num_rows:,} past events")
+        report(0.2 * sent / events.num_rows, f"replaying {sent:,} of {events.num_rows:,} past events")
 
     producer = context.broker().producer()
     try:
         done = Replay(
-            maker=record_maker(plan, history_spec(plan), stamp=Stamp.EVENT, rows_per_record=HISTORY_ROWS_PER_RECORD),
+            maker=record_maker(plan, spec, stamp=Stamp.EVENT, rows_per_record=HISTORY_ROWS_PER_RECORD),
             producer=producer,
             pacer=Pacer(Pace(), SystemClock()),
             wait=lambda seconds: stop.wait(seconds) if seconds else stop.is_set(),
             on_rows=on_rows,
-        ).run(plan.history.to_batches(max_chunksize=BATCH_ROWS))
+        ).run(events.to_batches(max_chunksize=BATCH_ROWS))
     finally:
         producer.close()
     if done.stopped:
-        raise StoppedError("stopped while replaying the history")
+        raise StoppedError("stopped while replaying past events")
     return done.seconds
 
 
-def history_spec(plan: DemoPlan) -> StreamSpec:
-    """The stream's spec with the history's format."""
-    return plan.spec.model_copy(update={"format": CodecFormat.ARROW})
+def past_spec(plan: DemoPlan, topic: str | None = None) -> StreamSpec:
+    """The stream's spec with the format in which past events travel."""
+    return plan.spec.model_copy(update={"format": CodecFormat.ARROW, "topic": topic or plan.spec.topic})
 
 
 def record_maker(plan: DemoPlan, spec: StreamSpec, *, stamp: Stamp, rows_per_record: int = 1) -> RecordMaker:

@@ -60,7 +60,9 @@ def print_aftermath(console: Console, done: Aftermath, catalogue: Catalogue) -> 
         table.add_row("", Text(f"{name}: {said}"))
     if done.generator is not None:
         table.add_row("generator", Text(done.generator.reason))
-    table.add_row("dataset", Text(done.dataset.reason))
+    for name, outcome in (("dataset", done.dataset), ("its quality", done.dataset_quality)):
+        if outcome is not None:
+            table.add_row(name, Text(outcome.reason))
     console.print(table)
 
 
