@@ -15,6 +15,7 @@ from pipeline.expectations.suite_file import suite_path, usable_suite
 from pipeline.jobs.synth_generate import Generated, synth_generate
 from pipeline.jobs.synth_train import SynthTrained, SynthTrainOptions, synth_train
 from pipeline.lake.synthetic_layout import DatasetPlaces
+from pipeline.lineage.nodes import NodeKind
 from pipeline.lineage.withdrawn import withdrawn_times
 from pipeline.scheduling.arguments import GenerateDataset, TrainGenerator
 from pipeline.scheduling.job import JobContext, JobOutcome, RunStatus
@@ -104,7 +105,8 @@ def _trained_before(job: JobContext, options: SynthTrainOptions, window: dict[st
     """The generator that this run made before it died, if it came so far: a bundle's id holds how long its training
     took, so a training done twice would make two."""
     for entry in job.catalogue.generators(job.spec.stream):
-        if entry.facts.get("options") == asdict(options) and entry.source.get("window") == window:
+        is_same = entry.facts.get("options") == asdict(options) and entry.source.get("window") == window
+        if is_same and not job.catalogue.is_withdrawn(NodeKind.GENERATOR, entry.generator_id):
             return entry.generator_id
     return None
 
@@ -128,6 +130,7 @@ def _generator(job: JobContext, asked: GenerateDataset) -> GeneratorEntry:
             raise ConfigError(f"generator {found.generator_id} learned from {found.stream}, not from {stream}")
         return found
     fitting = [g for g in job.catalogue.generators(stream) if asked.model in (None, g.model)]
+    fitting = [g for g in fitting if not job.catalogue.is_withdrawn(NodeKind.GENERATOR, g.generator_id)]
     before = [g for g in fitting if g.created_ms <= fire_ms]
     if not fitting:
         model = f" by {asked.model}" if asked.model else ""
