@@ -30,7 +30,7 @@ from pipeline.synthesis.manifest import read_manifest
 if TYPE_CHECKING:
     from pipeline.lake import Lake
 
-DAY_MS = 86_400_000
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ def infer_suite(
     first = min(part.first_ms for part in contents)
     window_ms = round(spec.quality.window_hours * 3_600_000)
     end = ends_ms[0] if ends_ms[0] - first >= 2 * window_ms else ends_ms[1]
-    start = max(first, end - round(days * DAY_MS))
+    start, end = _whole_hours(max(first, end - round(days * DAY_MS)), end)
     window = archive_rows(lake, spec.stream, spec.schema(), start_ms=start, end_ms=end)
     before = usable_suite(path, spec)
     hours = spec.quality.window_hours
@@ -87,6 +87,12 @@ def infer_suite(
     write_profile(profile_path(lake.metadata, spec.stream), profile_of(window))
     write_suite(path, inferred.suite, inferred.comments)
     return Known(suite=inferred.suite, path=path, new=True)
+
+
+def _whole_hours(start_ms: int, end_ms: int) -> tuple[int, int]:
+    """The span without the parts of hours at its ends, so that every window cut from it has all its hours whole."""
+    start, end = -(-start_ms // HOUR_MS) * HOUR_MS, end_ms - end_ms % HOUR_MS
+    return (start, end) if start < end else (start_ms, end_ms)
 
 
 def archive_report(

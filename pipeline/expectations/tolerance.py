@@ -88,10 +88,9 @@ def hourly_bounds(counts: FloatArray, *, chance: float) -> tuple[FloatArray, Flo
     """Bounds on the rows of each hour H, (days or weeks, hours), NaN where an hour was not watched: negative binomial,
     its overdispersion shared by all hours, at `chance` for all hours together. Both (hours,)."""
     hours = counts.shape[1]
-    with np.errstate(all="ignore"):
-        mean = np.nan_to_num(np.nanmean(counts, axis=0))
-        excess = (counts - mean) ** 2 - mean
     days = np.sum(np.isfinite(counts), axis=0)
+    mean = np.nansum(counts, axis=0) / np.maximum(days, 1)
+    excess = (counts - mean) ** 2 - mean
     correction = float(np.median(days) / max(1.0, np.median(days) - 1.0))
     weight = float(np.nansum(np.where(np.isfinite(counts), mean**2, 0.0)))
     spread = max(1e-4, correction * float(np.nansum(excess)) / weight) if weight else 1e-4
@@ -105,7 +104,9 @@ def hourly_bounds(counts: FloatArray, *, chance: float) -> tuple[FloatArray, Flo
     with np.errstate(all="ignore"):
         seen_least = np.nan_to_num(np.nanmin(np.where(np.isfinite(counts), counts, np.inf), axis=0), posinf=0.0)
         seen_most = np.nan_to_num(np.nanmax(np.where(np.isfinite(counts), counts, 0.0), axis=0))
-    return np.minimum(least, np.floor(seen_least * 0.8)), np.maximum(most, np.ceil(seen_most * 1.25))
+    least, most = np.minimum(least, np.floor(seen_least * 0.8)), np.maximum(most, np.ceil(seen_most * 1.25))
+    # An hour that no window had whole may hold whatever the busiest one does.
+    return np.where(days > 0, least, 0.0), np.where(days > 0, most, most.max())
 
 
 def _as_seen(
