@@ -1,0 +1,115 @@
+"""Quality reports and checks of drift as jobs: records, pages, lineage, what is asked for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from bench.quality_sets import DAY_MS
+from pipeline.catalogue import Catalogue
+from pipeline.clock import ManualClock
+from pipeline.commands.context import Context
+from pipeline.config import Settings
+from pipeline.errors import ConfigError
+from pipeline.expectations.jobs import drift_check, quality_report
+from pipeline.expectations.suite_file import suite_path, usable_suite
+from pipeline.jobs.train import TrainOptions, train
+from pipeline.lake import Lake
+from pipeline.lineage.nodes import NodeKind
+from pipeline.scheduling.job import JobContext, RunStatus
+from tests.pipeline.expectations.making import START_MS, archive, orders, orders_spec, with_column, without_some
+
+ROWS_A_DAY = 700
+
+
+class Desk:
+    """Eight days of archive, the settings around them, and the jobs run in this process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.spec = orders_spec()
+        self.lake = Lake(folder / "lake")
+        archive(self.lake, orders(8.0, rows_a_day=ROWS_A_DAY))
+        self.catalogue = Catalogue.open(f"sqlite:///{folder / 'c.db'}")
+        scheduler = Settings().scheduler.model_copy(update={"reports": str(folder / "reports")})
+        self.settings = Settings(
+            lake=str(self.lake.root),
+            models=str(folder / "models"),
+            quality=str(folder / "quality"),
+            scheduler=scheduler,
+        )
+        self.context = Context(settings=self.settings, specs={"orders": self.spec})
+
+    def add_day(self, day: int, table: pa.Table) -> None:
+        archive(self.lake, table, first=1_000_000 * day)
+
+    def job(self, run_id: str, *, day: int) -> JobContext:
+        """As fired at the end of a day."""
+        fire = START_MS + (day + 1) * DAY_MS
+        return JobContext(
+            spec=self.spec,
+            context=self.context,
+            catalogue=self.catalogue,
+            clock=ManualClock(fire),
+            run_id=run_id,
+            report=lambda fraction, doing: None,
+            before_publishing=lambda: None,
+            fire_ms=fire,
+        )
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    yield made
+    made.catalogue.close()
+
+
+def test_a_first_report_infers_the_suite_and_a_bad_day_fails_by_name(desk: Desk) -> None:
+    first = quality_report(desk.job("1", day=7), {})
+    assert (first.status, first.result["verdict"]) == (RunStatus.SUCCEEDED, "passed"), first.reason
+    assert usable_suite(suite_path(desk.settings, "orders"), desk.spec) is not None
+    desk.add_day(8, without_some(orders(1.0, rows_a_day=ROWS_A_DAY, seed=2, first_day=8), "country", 0.3))
+    second = quality_report(desk.job("2", day=8), {})
+    assert second.status is RunStatus.SUCCEEDED
+    assert second.result["verdict"] == "failed"
+    assert second.reason.startswith("country: ")
+    again = quality_report(desk.job("2", day=8), {})
+    assert again.result["result_id"] == second.result["result_id"]
+    entries = desk.catalogue.quality_results("orders")
+    assert [(entry.verdict, entry.failed) for entry in entries] == [("failed", 1), ("passed", 0)]
+    page = Path(desk.settings.scheduler.reports) / entries[0].page
+    assert "country" in page.read_text()
+    [edge] = desk.catalogue.parents(NodeKind.REPORT, second.result["result_id"])
+    assert edge.parent_kind == NodeKind.WINDOW
+
+
+def test_drift_asks_for_a_retraining_once(desk: Desk) -> None:
+    assert "no champion" in drift_check(desk.job("0", day=7), {}).reason
+    options = TrainOptions(detector="pca")
+    clock = ManualClock(START_MS + 8 * DAY_MS)
+    store = desk.context.model_store()
+    train(desk.spec, lake=desk.lake, store=store, catalogue=desk.catalogue, clock=clock, options=options)
+    desk.add_day(8, orders(1.0, rows_a_day=ROWS_A_DAY, seed=3, first_day=8))
+    clean = drift_check(desk.job("1", day=8), {})
+    assert (clean.result["verdict"], clean.result["drifted"]) == ("passed", False), clean.reason
+    moved = orders(1.0, rows_a_day=ROWS_A_DAY, seed=4, first_day=9)
+    desk.add_day(9, with_column(moved, "amount", pc.multiply(moved["amount"], 4.0).combine_chunks()))
+    found = drift_check(desk.job("2", day=9), {})
+    assert found.result["drifted"]
+    assert found.reason.startswith("amount moved")
+    [run] = desk.catalogue.runs("orders", status="queued")
+    assert (run.kind, run.origin, run.run_id) == ("train_detector", "drift", found.result["asked"])
+    drift_check(desk.job("3", day=9), {})
+    assert len(desk.catalogue.runs("orders", status="queued")) == 1
+
+
+def test_what_is_not_there_is_said(desk: Desk) -> None:
+    quality_report(desk.job("1", day=7), {})
+    with pytest.raises(ConfigError, match="no published dataset has an id that begins with 'abc'"):
+        quality_report(desk.job("2", day=7), {"dataset": "abc"})
+    assert quality_report(desk.job("3", day=7), {"dataset": "new"}).reason == "no dataset is new"
+    suite_path(desk.settings, "orders").write_text("stream: orders\ncolumns: {amout: {type: double}}\n")
+    with pytest.raises(ConfigError, match=r"orders\.yaml:\d+:"):
+        quality_report(desk.job("4", day=7), {})
