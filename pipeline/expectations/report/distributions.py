@@ -24,6 +24,8 @@ _APART = 46
 """Room for the pair of bars of missing values, and of values beyond the bins."""
 _LEVEL_HEIGHT, _MOST_LEVELS = 34, 13
 _DAY_MS = 86_400_000
+_NOTHING = 1e-9
+"""Shares that are rounding."""
 Summary = Mapping[str, Any]
 
 
@@ -110,6 +112,7 @@ def _levels(summary: Summary, alternative: str) -> str:
     rows = [
         (value_text(name) or "(empty)", *pair)
         for name, *pair in zip(summary["levels"], summary["reference"], summary["observed"], strict=True)
+        if max(pair) > _NOTHING
     ]
     if max(summary["missing"]) > 0:
         rows.append(("missing", *summary["missing"]))

@@ -42,7 +42,7 @@ def _counts(runs: Sequence[Run]) -> str:
     word = VERDICTS[runs[-1]["verdict"]][0]
     first = "the first run" if len(runs) == 1 else f"{len(runs) - bad} of {len(runs)} runs passed"
     return (
-        f"{first[:1].upper()}{first[1:]}; the newest {streak} in a row {word}."
+        f"{first[:1].upper()}{first[1:]}; the newest {streak if streak > 1 else ''}{' in a row ' if streak > 1 else ''}{word}."
         if len(runs) > 1
         else f"{word.capitalize()}; {first}."
     )

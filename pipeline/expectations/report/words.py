@@ -86,6 +86,8 @@ def share_text(value: float | None) -> str:
     """A share in percent, finer where it is small; a dash where it is not known."""
     if value is None:
         return NOT_KNOWN
+    if value == 0:
+        return "0%"
     if 0 < value < 0.0001:
         return "< 0.01%"
     return f"{value:.2%}" if value < 0.01 else f"{value:.1%}"
