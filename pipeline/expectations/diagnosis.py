@@ -34,15 +34,30 @@ class _Found:
 
 def reasons(judged: Sequence[Judged], window: Window, suite: Suite) -> tuple[str, ...]:
     """One line for each fault, the gravest first; empty where nothing that counts failed."""
-    failed = [j for j in judged if j.failed and j.asked.severity is Severity.CRITICAL]
+    failed = _failed(judged)
+    found = _diagnosed(judged, failed, window, suite)
+    order = sorted(failed, key=lambda j: (j.verdict is not Verdict.ERROR, j.asked.what is not What.MISSING))
+    return tuple(found.reasons + [reason_of(j) for j in order if j.asked.name not in found.explained])
+
+
+def explained(judged: Sequence[Judged], window: Window, suite: Suite) -> frozenset[str]:
+    """The names of the failed questions that a fault explains: an absent column, swapped ones, another unit, a stretch
+    sent twice, a clock that stands still."""
+    return frozenset(_diagnosed(judged, _failed(judged), window, suite).explained)
+
+
+def _failed(judged: Sequence[Judged]) -> list[Judged]:
+    return [j for j in judged if j.failed and j.asked.severity is Severity.CRITICAL]
+
+
+def _diagnosed(judged: Sequence[Judged], failed: Sequence[Judged], window: Window, suite: Suite) -> _Found:
     found = _Found()
     _absent(failed, found)
     _swapped(judged, failed, window, suite, found)
     _units(judged, failed, found)
     _sent_twice(failed, found)
     _clock(failed, found)
-    order = sorted(failed, key=lambda j: (j.verdict is not Verdict.ERROR, j.asked.what is not What.MISSING))
-    return tuple(found.reasons + [reason_of(j) for j in order if j.asked.name not in found.explained])
+    return found
 
 
 def _absent(failed: Sequence[Judged], found: _Found) -> None:

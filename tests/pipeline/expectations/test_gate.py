@@ -71,3 +71,29 @@ def test_a_large_window_is_thinned_by_whole_moments_and_counted_whole(tmp_path: 
     assert 0 < window.looked_at < 3_000
     ids = window.table["order_id"].to_pylist()
     assert len(set(ids)) * 2 == len(ids)  # both copies of a row, or none
+
+
+def scaled(factor: float) -> pa.Table:
+    table = orders(1.0, seed=4, first_day=10)
+    amount = pa.array(table["amount"].to_numpy() * factor)
+    return table.set_column(table.schema.get_field_index("amount"), table.schema.field("amount"), amount)
+
+
+def test_a_stream_that_moved_may_be_learned_anew_and_one_in_another_unit_may_not(tmp_path: Path) -> None:
+    moved = gate(tmp_path / "moved", scaled(2.0), orders_suite())
+    assert (moved.passed, moved.reasons) == (True, ())
+    assert any(note.startswith("warning: amount") for note in moved.document["notes"])
+    cents = gate(tmp_path / "cents", scaled(100.0), orders_suite())
+    assert not cents.passed
+    assert "another unit" in cents.reasons[0]
+
+
+def test_a_window_is_not_blamed_for_the_time_before_the_archive_began(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    archive(lake, orders(1.0, seed=4, first_day=10))
+    end = START_MS + 11 * DAY_MS
+    result = check_window(
+        orders_spec(), lake, start_ms=end - 28 * DAY_MS, end_ms=end, suite=orders_suite(), clock=ManualClock()
+    )
+    assert (result.passed, result.reasons) == (True, ())
+    assert not [note for note in result.document["notes"] if note.startswith("warning")]
