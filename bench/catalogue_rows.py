@@ -142,7 +142,7 @@ def _generators() -> Iterator[Row]:
     for n in range(50):
         yield {
             "generator_id": identifier(n, 64), "stream": "payments", "model": "vae",
-            "created_ms": _moment(n, 50), "source": {}, "facts": {},
+            "created_ms": _moment(n, 50), "source": {"rows": 100_000}, "facts": {},
         }  # fmt: skip
 
 
@@ -162,7 +162,7 @@ def _requests() -> Iterator[Row]:
             "request_id": identifier(n), "stream": "payments",
             "generator_id": identifier(n % 50, 64), "parent_id": None,
             "dataset_id": identifier(n), "status": "published", "asked_ms": _moment(n, DATASETS),
-            "ended_ms": _moment(n, DATASETS), "asked": {"rows": 1_000}, "reason": "",
+            "ended_ms": _moment(n, DATASETS), "asked": {"rows": 1_000, "seed": 1}, "reason": "",
         }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from pipeline.archive.archiver import Archiver, member_name
 from pipeline.archive.metrics import ArchiveCollector
 from pipeline.archive.progress import Progress
-from pipeline.catalogue import Catalogue, WorkerBeat
+from pipeline.catalogue import Catalogue, SchemaVersionEntry, WorkerBeat
 from pipeline.clock import Clock
 from pipeline.config import MetricsSettings, ServicePorts, Settings, StreamSpec
 from pipeline.errors import CatalogueUnavailableError, EddylineError
@@ -19,6 +19,7 @@ from pipeline.health import HealthServer
 from pipeline.intake import Intake
 from pipeline.kafka.port import Broker
 from pipeline.lake import Lake
+from pipeline.lake.ledger import ArchiveLedger
 
 log = structlog.get_logger(__name__)
 
@@ -29,8 +30,18 @@ BEAT_SECONDS = 2.0
 class ArchiveBeat:
     """Tells the catalogue what an archiver is doing. A catalogue that is away is said once and stops no archiving."""
 
-    def __init__(self, catalogue: Catalogue, *, stream: str, instance: str, slot: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        *,
+        stream: str,
+        instance: str,
+        slot: int,
+        clock: Clock,
+        ledger: ArchiveLedger | None = None,
+    ) -> None:
         self._catalogue, self._stream, self._slot, self._clock = catalogue, stream, slot, clock
+        self._ledger, self._told = ledger, set[int]()
         self._worker_id = member_name(stream, instance, slot)
         self._started_ms = clock.now_ms()
         self._next = float("-inf")
@@ -56,10 +67,23 @@ class ArchiveBeat:
             state=progress.state(),
         )
         self._try(lambda: self._catalogue.heartbeat(beat))
+        self._try(self._tell_schemas)
 
     def remove(self) -> None:
         """An archiver that stopped on purpose is not missed."""
+        self._try(self._tell_schemas)
         self._try(lambda: self._catalogue.remove_worker(self._worker_id))
+
+    def _tell_schemas(self) -> None:
+        """Let the catalogue know versions of the schema that the archive has met, each once."""
+        known = {} if self._ledger is None else self._ledger.schema_facts()
+        for version, (sha256, columns) in known.items():
+            if version not in self._told:
+                entry = SchemaVersionEntry(
+                    stream=self._stream, version=version, sha256=sha256, columns=columns, seen_ms=self._clock.now_ms()
+                )  # fmt: skip
+                self._catalogue.put_schema_version(entry)
+                self._told.add(version)
 
     def _try(self, action: Callable[[], None]) -> None:
         try:
@@ -124,7 +148,8 @@ def run_archivers(
     """
     threads = []
     for spec in specs:
-        beat = ArchiveBeat(catalogue, stream=spec.stream, instance=instance, slot=slot, clock=clock)
+        ledger = lake.ledger(spec.stream)
+        beat = ArchiveBeat(catalogue, stream=spec.stream, instance=instance, slot=slot, clock=clock, ledger=ledger)
         archiver = Archiver(
             settings, spec, broker, lake, clock, intake=Intake(spec), instance=instance, slot=slot, on_beat=beat
         )

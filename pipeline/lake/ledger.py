@@ -83,6 +83,10 @@ class ArchiveLedger:
             for version, document in self._schemas().items()
         }
 
+    def schema_facts(self) -> dict[int, tuple[str, dict[str, str]]]:
+        """Hash and columns, with their types, of every schema version there was."""
+        return {version: (document["sha256"], document["columns"]) for version, document in self._schemas().items()}
+
     def _schemas(self) -> dict[int, dict[str, Any]]:
         documents = (read_json(path) for path in (self._root / "schemas").glob("v*.json"))
         return dict(sorted((int(d["version"]), d) for d in documents if d is not None))

@@ -92,6 +92,8 @@ def test_every_stream_is_archived_and_heard_of_and_none_is_missed_afterwards(
     assert running.error == ""
     assert [lake.read_real(s)["value"].to_pylist() for s in ("one", "two")] == [[0, 1, 2, 3, 4]] * 2
     assert catalogue.workers() == [], "who stopped on purpose is not missed"
+    [version] = catalogue.schema_versions("one")
+    assert (version.version, version.columns) == (1, {"value": "double"})
 
 
 def test_one_streams_failure_ends_the_process_in_order_and_stays_visible(tmp_path: Path, catalogue: Catalogue) -> None:
