@@ -40,12 +40,10 @@ def _counts(runs: Sequence[Run]) -> str:
     bad = sum(run["verdict"] != "passed" for run in runs)
     streak = next((at for at, run in enumerate(reversed(runs)) if run["verdict"] != runs[-1]["verdict"]), len(runs))
     word = VERDICTS[runs[-1]["verdict"]][0]
-    first = "the first run" if len(runs) == 1 else f"{len(runs) - bad} of {len(runs)} runs passed"
-    return (
-        f"{first[:1].upper()}{first[1:]}; the newest {streak if streak > 1 else ''}{' in a row ' if streak > 1 else ''}{word}."
-        if len(runs) > 1
-        else f"{word.capitalize()}; {first}."
-    )
+    if len(runs) == 1:
+        return f"{word.capitalize()}; the first run."
+    newest = f"the newest {streak} in a row" if streak > 1 else "the newest"
+    return f"{len(runs) - bad} of {len(runs)} runs passed; {newest} {word}."
 
 
 def _mark(run: Run, links: Mapping[str, str], more: str = "") -> str:
