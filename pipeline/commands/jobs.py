@@ -214,12 +214,11 @@ def _arguments(kind: "JobKind", stated: dict[str, Any], given: list[str]) -> dic
             raise ConfigError(f"--argument {text!r}: write it as name=value")
         merged[name.strip()] = yaml.safe_load(value) if value else ""
     try:
-        arguments_of(kind).model_validate(merged)
+        return arguments_of(kind).model_validate(merged).model_dump(mode="json", exclude_unset=True)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False))
         takes = ", ".join(arguments_of(kind).model_fields) or "none"
         raise ConfigError(f"arguments of {kind.value}: {wrong} (it takes {takes})") from error
-    return merged
 
 
 def _person() -> str:
