@@ -52,8 +52,9 @@ def alerts(
     if is_recorded:
         from pipeline.alerts.record.listing import print_recorded
 
-        rows = context.catalogue().alerts(stream, published_since_ms, limit=limit, cause=cause)
-        print_recorded(Console(), context.catalogue(), rows, is_json=is_json)
+        catalogue = context.catalogue()
+        rows = catalogue.alerts(stream, published_since_ms, limit=limit, cause=cause)
+        print_recorded(Console(), catalogue, rows, is_json=is_json)
         return
     printer = Printer(Console(), is_json=is_json)
     history = read_history(context.broker(), spec, published_since_ms=published_since_ms)
