@@ -6,6 +6,7 @@ from functools import partial
 from itertools import pairwise
 
 import pyarrow as pa
+import pytest
 
 from tests.integration.keyed import CONTEXT, send, train
 from tests.integration.service import Service, eventually, pause
@@ -68,6 +69,7 @@ def flagged(service: Service) -> set[tuple[int, int]]:
     return places
 
 
+@pytest.mark.timeout(900)
 def test_counts_match_what_was_put_in_through_kills_and_alerts_are_the_true_ones(
     kafka_bootstrap: str, make_service: MakeService
 ) -> None:
@@ -77,7 +79,7 @@ def test_counts_match_what_was_put_in_through_kills_and_alerts_are_the_true_ones
     worker = service.start_worker()
     birds = service.start("canaries", service.stream)
     sent = 0
-    for _ in range(3):
+    for _ in range(2):
         eventually("the canaries have their partitions", partial(joined, service, birds.pid), seconds=240.0)
         before = len(copies(service))
         while len(copies(service)) <= before:
@@ -93,7 +95,7 @@ def test_counts_match_what_was_put_in_through_kills_and_alerts_are_the_true_ones
     birds.terminate()
     assert birds.wait(60) == 0
     assert topics(service) == as_they_were, "canaries left something in a topic"
-    assert len(copies(service)) >= 3
+    assert len(copies(service)) >= 2
     _never_twice(service)
     alerts = service.alerts()
     assert alerts
@@ -111,5 +113,5 @@ def _never_twice(service: Service) -> None:
     for name in ("injected", "caught"):
         said = sum(c[name] for c in found)
         most = max(c[name] for c in found)
-        assert said - 3 * most <= counts[name] <= said
+        assert said - 2 * most <= counts[name] <= said
     assert counts["injected"] > 0
