@@ -152,8 +152,8 @@ def run(console: Console, *, quick: bool = False) -> bool:
             others = [f.other_keys for f in figures if f.other_keys is not None]
             if others:
                 _row(table, name, f"{way}, other keys", figures, others)
-        figures = by_seed[0]["highest"]
-        console.print(f"{name}: {figures.before:.3f} to {figures.after:.3f} on seed {seeds[0]}")
+        first = by_seed[0]["highest"]
+        console.print(f"{name}: {first.before:.3f} to {first.after:.3f} on seed {seeds[0]}")
     console.print(table)
     gain = float(np.mean(gains)) if gains else 0.0
     console.print(f"mean change on sets that nothing was chosen on, highest scores judged: {gain:+.3f}")

@@ -10,7 +10,8 @@ drifted     the champion's alerts on the replay have left the promise, the chall
             second event alerts.
 
 A challenger whose own alerts break the promise is refused, unless the champion's break it by more: watching would only
-take it back. Where there is no champion to compare with, the baselines alone decide: some alerts are better than none.
+take it back. Where there is no champion to compare with, the baselines alone decide, and only one that is better beyond
+noise refuses: some alerts are better than none.
 """
 
 import math
@@ -124,10 +125,11 @@ def _not_better(gain: Interval, least_gain: float) -> str:
 
 
 def _baseline_faults(compared: Compared) -> list[str]:
+    tolerated = math.inf if compared.over_champion is None else LEAST_GAIN
     return [
         f"worse than {name} fitted on the same rows: {gain_text(gain)} in average precision"
         for name, gain in compared.over_baselines.items()
-        if gain.value < 0.0 and (math.isnan(gain.high) or gain.high < 0.0 or gain.value < -LEAST_GAIN)
+        if gain.value < 0.0 and (math.isnan(gain.high) or gain.high < 0.0 or gain.value < -tolerated)
     ]
 
 

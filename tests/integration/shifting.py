@@ -25,22 +25,22 @@ def shifting_events(
 ) -> pa.Table:
     """Events from `days` + `before_end` to `before_end` days before `end_ms`, oldest first.
 
-    An amount takes as many seconds as it is large, and each country has its channel; fraud breaks one or the other.
-    Shifted, amounts are two and a half times what they were, and countries and channels change places.
+    Small and large amounts take long, usual ones are quick, and each country has its channel; fraud takes other times.
+    Shifted, amounts are 1.8 times what they were, and countries and channels change places.
     """
     rng = np.random.default_rng(seed)
     n = round(days * ROWS_A_DAY)
     first = end_ms - (days + before_end) * DAY_MS
     times = np.sort(rng.uniform(first, first + days * DAY_MS, n)).astype(np.int64)
     size = rng.normal(0.0, 0.35, n)
-    amount = np.exp(3.5 + size) * (2.5 if shifted else 1.0)
-    seconds = np.exp(2.0 + size + rng.normal(0.0, 0.08, n))
+    amount = np.exp(3.5 + size) * (1.8 if shifted else 1.0)
+    seconds = np.exp(2.0 + 2.0 * np.abs(size) + rng.normal(0.0, 0.08, n))
     country = rng.choice(3, n, p=[0.6, 0.3, 0.1])
     channel = (country + (1 if shifted else 0)) % 3
     odd = rng.random(n) < 0.02
     channel[odd] = rng.integers(0, 3, int(odd.sum()))
     fraud = rng.random(n) < fraud_share
-    seconds[fraud] *= np.where(rng.random(int(fraud.sum())) < 0.5, 3.5, 0.3)
+    seconds[fraud] *= np.where(rng.random(int(fraud.sum())) < 0.5, 8.0, 0.12)
     return pa.table(
         {
             "id": [f"{seed}-{number}" for number in range(n)],
