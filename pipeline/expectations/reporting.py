@@ -12,15 +12,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from detectors.columns import Role
+from detectors.columns import Kind, Role, kind_of
 from pipeline.clock import Clock
 from pipeline.config import StreamSpec
 from pipeline.errors import ConfigError
 from pipeline.expectations.build import About
 from pipeline.expectations.document import QualityDocument, Subject
 from pipeline.expectations.inference import infer
+from pipeline.expectations.of_dataset import dataset_suite
 from pipeline.expectations.profile import profile_of, profile_path, read_profile, write_profile
-from pipeline.expectations.run import dataset_suite, validated_window
+from pipeline.expectations.run import validated_window
 from pipeline.expectations.suite import Suite
 from pipeline.expectations.suite_file import usable_suite, write_suite
 from pipeline.expectations.window import MOST_CELLS, Window, archive_rows, table_window
@@ -117,8 +118,11 @@ def dataset_report(
     conditioned = bool(request.get("where") or request.get("balance"))
     columns = [name for name in window.table.column_names if name in window.schema.names]
     replaced = [name for name in columns if _is_replaced(window, name)]
-    suite = dataset_suite(known.suite, columns=columns, replaced=replaced, conditioned=conditioned)
+    keys = _keys(spec, window)
+    suite = dataset_suite(known.suite, columns=columns, replaced=replaced, conditioned=conditioned, keys=keys)
     notes = list(known.notes)
+    if keys is not None:
+        notes.append(f"rows of {keys:,} keys: shares are given the room of so few independent draws")
     if left_out:
         notes.append(f"{left_out:,} rows with injected anomalies are left out")
     if conditioned:
@@ -135,8 +139,18 @@ def result_id_of(run_id: str, subject: str) -> str:
 
 def _is_replaced(window: Window, name: str) -> bool:
     field = window.schema.field(name)
+    if kind_of(field) is Kind.TEXT:
+        return True  # generators learn no free text, they put placeholders in its place
     roles = {role.encode() for role in (Role.ID, Role.KEY, Role.PERSONAL)}
     return bool(roles & set((field.metadata or {}).get(b"eddyline.roles", b"").split(b",")))
+
+
+def _keys(spec: StreamSpec, window: Window) -> int | None:
+    """How many keys the dataset has; None where the stream has none, or the dataset lacks its columns."""
+    names = spec.columns_with(Role.KEY)
+    if not names or not set(names) <= set(window.table.column_names) or not window.looked_at:
+        return None
+    return int(window.table.group_by(list(names)).aggregate([]).num_rows)
 
 
 def _dataset_window(spec: StreamSpec, lake: "Lake", dataset_id: str) -> tuple[Window, int]:
