@@ -52,23 +52,25 @@ def rollback(
     reason: Annotated[str, typer.Option(help="Why; kept in the history.")] = "taken back by hand",
     config: Config = None,
 ) -> None:
-    """Go back to the model that was in service before; the one taken out is not gone back to by itself.
+    """Go back to the model that was in service before; the one taken out is not gone back to by itself. Models that
+    were withdrawn, or whose files are damaged, are passed over.
 
     Example: eddyline models rollback payments --reason "too many alerts since noon"
     """
     from rich.console import Console
 
     from pipeline.commands.context import load
-    from pipeline.lifecycle.records import ROLLED_BACK, before_champion
+    from pipeline.lifecycle.records import ROLLED_BACK
+    from pipeline.lineage.champions import champion_before
 
     context = load(config)
     stream_named(context.specs, stream)
     catalogue = context.catalogue()
-    model = before_champion(catalogue.champions(stream), catalogue.decisions(stream, limit=1_000))
+    model = champion_before(catalogue, context.model_store(), stream)
     if model is None:
         raise ConfigError(
-            f"stream {stream!r} has no model to go back to: `eddyline models list {stream}` shows those there are, "
-            "`eddyline models promote` puts one into service"
+            f"stream {stream!r} has no model to go back to that is whole and not withdrawn: `eddyline models list "
+            f"{stream}` shows those there are, `eddyline models promote` puts one into service"
         )
     before = _put_into_service(context, catalogue, stream, model, kind=ROLLED_BACK, reason=reason)
     _say(Console(), stream, model, before)

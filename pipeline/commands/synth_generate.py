@@ -21,7 +21,9 @@ EXIT_REFUSED = 1
 def generate(
     target: Annotated[
         str,
-        typer.Argument(metavar="STREAM|GENERATOR", help="A stream or file's name (its newest generator), or an id."),
+        typer.Argument(
+            metavar="STREAM|GENERATOR", help="A stream or file's name (its newest generator not withdrawn), or an id."
+        ),
     ],
     rows: Annotated[str, typer.Option(help="How many: 5000, 1e6, 1_000_000, 1M.")],
     where: Annotated[str, typer.Option(help='Conditions that every row meets: "country=BR|PT,amount>500".')] = "",
@@ -83,10 +85,14 @@ def generate(
 
 
 def generator_named(catalogue: "Catalogue", target: str) -> "GeneratorEntry":
-    """The newest generator of a stream or file's name, or the one whose id begins so. Raises ConfigError."""
-    of_stream = catalogue.generators(target)
-    if of_stream:
-        return of_stream[0]
+    """The newest generator of a stream or file's name that is not withdrawn, or the one whose id begins so. Raises
+    ConfigError."""
+    from pipeline.lineage.nodes import Node, NodeKind
+    from pipeline.lineage.withdrawn import first_usable
+
+    by_node = {Node(NodeKind.GENERATOR, entry.generator_id): entry for entry in catalogue.generators(target)}
+    if by_node:
+        return by_node[first_usable(catalogue, by_node)]
     try:
         return catalogue.generator(target)
     except ConfigError:

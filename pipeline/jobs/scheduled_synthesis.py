@@ -15,8 +15,8 @@ from pipeline.expectations.suite_file import suite_path, usable_suite
 from pipeline.jobs.synth_generate import Generated, synth_generate
 from pipeline.jobs.synth_train import SynthTrained, SynthTrainOptions, synth_train
 from pipeline.lake.synthetic_layout import DatasetPlaces
-from pipeline.lineage.nodes import NodeKind
-from pipeline.lineage.withdrawn import withdrawn_times
+from pipeline.lineage.nodes import Node, NodeKind
+from pipeline.lineage.withdrawn import first_usable, why_withdrawn, withdrawn_times
 from pipeline.scheduling.arguments import GenerateDataset, TrainGenerator
 from pipeline.scheduling.job import JobContext, JobOutcome, RunStatus
 from pipeline.synthesis.generator_store import GeneratorStore
@@ -106,7 +106,7 @@ def _trained_before(job: JobContext, options: SynthTrainOptions, window: dict[st
     took, so a training done twice would make two."""
     for entry in job.catalogue.generators(job.spec.stream):
         is_same = entry.facts.get("options") == asdict(options) and entry.source.get("window") == window
-        if is_same and not job.catalogue.is_withdrawn(NodeKind.GENERATOR, entry.generator_id):
+        if is_same and why_withdrawn(job.catalogue, Node(NodeKind.GENERATOR, entry.generator_id)) is None:
             return entry.generator_id
     return None
 
@@ -122,7 +122,8 @@ def _bad_data(job: JobContext, start_ms: int, end_ms: int) -> tuple[str, ...]:
 
 
 def _generator(job: JobContext, asked: GenerateDataset) -> GeneratorEntry:
-    """The generator asked for, known before the fire: a run done again must not take one trained since."""
+    """The generator asked for: the newest that may be used, known before the fire where there is one, for a run done
+    again must not take one trained since."""
     stream, fire_ms = job.spec.stream, _fire_ms(job)
     if asked.generator is not None:
         found = job.catalogue.generator(asked.generator)
@@ -130,15 +131,16 @@ def _generator(job: JobContext, asked: GenerateDataset) -> GeneratorEntry:
             raise ConfigError(f"generator {found.generator_id} learned from {found.stream}, not from {stream}")
         return found
     fitting = [g for g in job.catalogue.generators(stream) if asked.model in (None, g.model)]
-    fitting = [g for g in fitting if not job.catalogue.is_withdrawn(NodeKind.GENERATOR, g.generator_id)]
-    before = [g for g in fitting if g.created_ms <= fire_ms]
     if not fitting:
         model = f" by {asked.model}" if asked.model else ""
         raise ConfigError(
             f"{stream} has no generator{model} yet: add a job `run: train_generator`, or run `eddyline synth train "
             f"{stream}`"
         )
-    return before[0] if before else fitting[-1]
+    before = [g for g in fitting if g.created_ms <= fire_ms]
+    since = [g for g in reversed(fitting) if g.created_ms > fire_ms]
+    by_node = {Node(NodeKind.GENERATOR, g.generator_id): g for g in [*before, *since]}
+    return by_node[first_usable(job.catalogue, by_node)]
 
 
 def _wait_for_others(places: DatasetPlaces) -> None:

@@ -1,4 +1,4 @@
-"""Going back from a champion that was withdrawn to one that was not."""
+"""Going back to a model that was in service before, is whole and was not withdrawn."""
 
 from typing import TYPE_CHECKING
 
@@ -11,14 +11,11 @@ if TYPE_CHECKING:
     from pipeline.catalogue import Catalogue
     from pipeline.model_store import ModelStore
 
+MOST_DECISIONS = 1_000
 
-def roll_back_to_sound(
-    catalogue: "Catalogue", store: "ModelStore", stream: str, *, reason: str, by: str, now_ms: int
-) -> str:
-    """Put the newest champion before into service that is not withdrawn and can be loaded; returns its id.
 
-    Raises ConfigError where there is none, or where another model was put into service meanwhile.
-    """
+def champion_before(catalogue: "Catalogue", store: "ModelStore", stream: str) -> str | None:
+    """The newest champion before that is not withdrawn, was not rolled back and can be loaded; None without one."""
 
     def usable(model_id: str) -> bool:
         if why_withdrawn(catalogue, Node(NodeKind.MODEL, model_id)) is not None:
@@ -29,7 +26,18 @@ def roll_back_to_sound(
             return False
         return True
 
-    before = before_champion(catalogue.champions(stream), catalogue.decisions(stream), usable=usable)
+    decisions = catalogue.decisions(stream, limit=MOST_DECISIONS)
+    return before_champion(catalogue.champions(stream), decisions, usable=usable)
+
+
+def roll_back_to_sound(
+    catalogue: "Catalogue", store: "ModelStore", stream: str, *, reason: str, by: str, now_ms: int
+) -> str:
+    """Put the newest champion before into service that is not withdrawn and can be loaded; returns its id.
+
+    Raises ConfigError where there is none, or where another model was put into service meanwhile.
+    """
+    before = champion_before(catalogue, store, stream)
     if before is None:
         raise ConfigError(
             f"no model of {stream} was in service before that is not withdrawn: train again, `eddyline train {stream}`"

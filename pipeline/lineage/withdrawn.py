@@ -5,7 +5,7 @@ something may be used is told by its ancestors too: it is withdrawn where it, or
 where it came from a window of an archive whose times were withdrawn since and not left out of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from pipeline.catalogue.service_entries import LineageEdge, WithdrawalEntry
@@ -50,6 +50,18 @@ def refuse_withdrawn(catalogue: WithdrawnCatalogue, node: Node) -> None:
     found = why_withdrawn(catalogue, node)
     if found is not None:
         raise refused(node, found)
+
+
+def first_usable(catalogue: WithdrawnCatalogue, nodes: Iterable[Node]) -> Node:
+    """The first of some things, of which there is one at least, that may be used. Raises ConfigError, about the first
+    of them, where none may."""
+    refusals: list[ConfigError] = []
+    for node in nodes:
+        found = why_withdrawn(catalogue, node)
+        if found is None:
+            return node
+        refusals.append(refused(node, found))
+    raise refusals[0]
 
 
 def refused(node: Node, found: WithdrawalEntry) -> ConfigError:

@@ -4,6 +4,7 @@ import json
 import time
 import typing
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,20 @@ import numpy as np
 import pytest
 
 from detectors.columns import Kind, Role, make_field
-from pipeline.catalogue import Catalogue
+from pipeline.catalogue import Catalogue, WithdrawalEntry
 from pipeline.clock import ManualClock
 from pipeline.commands.context import Context
+from pipeline.commands.synth_generate import generator_named
 from pipeline.config import Settings, StreamSpec
 from pipeline.errors import ConfigError, LeaseLostError, UnavailableError
 from pipeline.jobs.scheduled_synthesis import generate_dataset, seed_of, train_generator
 from pipeline.lake import Lake
+from pipeline.lineage.edges import edge
+from pipeline.lineage.nodes import Node, NodeKind
 from pipeline.scheduling.arguments import Model
 from pipeline.scheduling.job import JobContext, RunStatus
 from pipeline.synthesis.parts import PartFolder
-from pipeline.synthesis.requests import GenerationRequest
+from pipeline.synthesis.requests import CHUNK_ROWS, CHUNKS_A_PART, GenerationRequest
 from pipeline.synthesis.verify import verify
 from synth.registry import GENERATORS
 from tests.pipeline.lake.test_reader import write
@@ -57,9 +61,9 @@ def archive(folder: Path, *, numbers: int = NUMBERS, rows: int = 4_000) -> Lake:
 class Desk:
     """Runs the jobs in this process."""
 
-    def __init__(self, folder: Path, numbers: int = NUMBERS) -> None:
+    def __init__(self, folder: Path, numbers: int = NUMBERS, *, catalogue: Catalogue | None = None) -> None:
         self.lake = archive(folder, numbers=numbers)
-        self.catalogue = Catalogue.open(f"sqlite:///{folder / 'c.db'}")
+        self.catalogue = catalogue or Catalogue.open(f"sqlite:///{folder / 'c.db'}")
         self.spec = StreamSpec.model_validate(spec_of(numbers))
         self.settings = Settings(
             lake=str(folder / "lake"), models=str(folder / "models"), quality=str(folder / "quality")
@@ -145,43 +149,70 @@ def test_without_a_generator_it_is_said_how_to_get_one(desk: Desk) -> None:
         generate_dataset(desk.job(), {"rows": 10})
 
 
+def test_the_newest_generator_that_is_not_withdrawn_makes_the_dataset(desk: Desk) -> None:
+    older = train_generator(desk.job(), QUICK).result["generator_id"]
+    newer = train_generator(desk.job(), {**QUICK, "seed": 1}).result["generator_id"]
+    assert older != newer
+    entry = desk.catalogue.generator(newer)
+    desk.catalogue.add_generator(replace(entry, created_ms=entry.created_ms + 1))
+    later = desk.job(fire_ms=entry.created_ms + 2)
+    assert desk.catalogue.dataset(generate_dataset(later, {"rows": 3_000}).result["dataset_id"]).generator_id == newer
+    assert generator_named(desk.catalogue, "s").generator_id == newer
+    source = Node(NodeKind.WINDOW, "s:0-1:feed")  # withdrawn while the generator learned: it is not marked itself
+    desk.catalogue.add_edges([edge(source, Node(NodeKind.GENERATOR, newer), stream="s", made_ms=1)])
+    withdraw(desk.catalogue, source)
+    assert desk.catalogue.dataset(generate_dataset(later, {"rows": 3_000}).result["dataset_id"]).generator_id == older
+    assert generator_named(desk.catalogue, "s").generator_id == older
+    assert generator_named(desk.catalogue, newer).generator_id == newer, "what is named is refused later, by name"
+    withdraw(desk.catalogue, Node(NodeKind.GENERATOR, older))
+    with pytest.raises(ConfigError, match=f"generator {newer} was withdrawn"):
+        generate_dataset(later, {"rows": 3_000})
+    with pytest.raises(ConfigError, match=f"generator {newer} was withdrawn"):
+        generator_named(desk.catalogue, "s")
+
+
+def withdraw(catalogue: Catalogue, node: Node) -> None:
+    """Mark one thing."""
+    catalogue.add_withdrawals([WithdrawalEntry(
+        kind=node.kind, id=node.id, stream="s", because_kind=node.kind, because_id=node.id, reason="wrong",
+        withdrawn_ms=1,
+    )])  # fmt: skip
+
+
 def test_every_model_there_is_may_be_asked_for() -> None:
     assert set(typing.get_args(Model)) == {generator.name for generator in GENERATORS}
 
 
 def test_a_dataset_survives_the_kill_of_the_leader_that_made_it(tmp_path: Path, postgres_url: str) -> None:
-    archive(tmp_path)
     with service(tmp_path, postgres_url, [], spec=spec_of(NUMBERS)) as made:
-        made.start(registry=None)
+        for _ in range(2):
+            made.start(registry=None)
+        desk = Desk(tmp_path, catalogue=made.catalogue)
+        train_generator(desk.job(), QUICK)
         leader = made.leader()
-        standby = made.start(registry=None)
-        until(lambda: standby.said("scheduler started"))
-        asked = made.catalogue.request_run("s", "train_generator", QUICK, origin="a test", now_ms=FIRE_MS)
-        until(lambda: made.status(asked) == "succeeded", what="a generator")
-        rows = 1_200_000
+        [standby] = [instance for instance in made.instances if instance is not leader]
+        until(lambda: standby.said("scheduler started"), what="a standby")
+        rows = CHUNK_ROWS * CHUNKS_A_PART + 30_000
         run_id = made.catalogue.request_run("s", "generate_dataset", {"rows": rows}, origin="a test", now_ms=FIRE_MS)
-        lake = Lake(tmp_path / "lake")
-
-        def parts() -> dict[str, int]:
-            found = list((lake.metadata / "synthetic" / "s").glob("*/progress.json"))
-            names = [part["name"] for part in json.loads(found[0].read_text())["parts"]] if found else []
-            return {name: _inode(lake, name) for name in names}
-
-        kept = until(parts, what="a complete part")
+        kept = until(lambda: _inodes_of_parts(desk.lake), what="a complete part")
         leader.kill()
-        assert lake.synthetic_datasets("s") == []
-        until(lambda: standby.said("leading"))
-        until(lambda: made.status(run_id) in ("succeeded", "refused", "failed"))
+        assert made.status(run_id) == "running"
+        assert desk.lake.synthetic_datasets("s") == []
+        until(lambda: standby.said("leading"), what="another leader")
+        until(lambda: made.status(run_id) in ("succeeded", "refused", "failed"), what="the end of the run")
         run = made.catalogue.run(run_id)
         assert (run.status, run.attempt) == ("succeeded", 2), run.reason
-        [dataset_id] = lake.synthetic_datasets("s")
-        places = lake.places("s", dataset_id)
+        [dataset_id] = desk.lake.synthetic_datasets("s")
+        places = desk.lake.places("s", dataset_id)
         assert verify(places, known_sha256=None).problems == ()
         assert all((places.published / name).stat().st_ino == inode for name, inode in kept.items()), "parts are kept"
         assert sum(1 for _ in made.catalogue.datasets("s")) == 1
         assert run.result["rows"] == rows
 
 
-def _inode(lake: Lake, name: str) -> int:
-    [path] = (lake.synthetic / "s").glob(f"_making/*/{name}")
-    return path.stat().st_ino
+def _inodes_of_parts(lake: Lake) -> dict[str, int]:
+    """The complete parts of the dataset that is being made, each with its inode: a part made again has another."""
+    found = list((lake.metadata / "synthetic" / "s").glob("*/progress.json"))
+    names = [part["name"] for part in json.loads(found[0].read_text())["parts"]] if found else []
+    paths = {name: list((lake.synthetic / "s").glob(f"_making/*/{name}")) for name in names}
+    return {name: path.stat().st_ino for name, [path] in paths.items()}

@@ -9,9 +9,13 @@ from typer.testing import CliRunner, Result
 
 from pipeline.catalogue import Catalogue
 from pipeline.commands.main import app
+from pipeline.lake import Lake
 from pipeline.lifecycle.challenge import challenge
 from pipeline.lifecycle.challenger import Asked
 from pipeline.lifecycle.records import ROLLED_BACK
+from pipeline.lineage.nodes import Node, NodeKind
+from pipeline.lineage.withdrawal import carry_out, of_node
+from pipeline.model_store import ModelStore
 from tests.pipeline.lifecycle.making import ArchivedLake, archived, readings, stream_of_readings, working
 
 Run = Callable[..., Result]
@@ -71,6 +75,25 @@ def test_going_back_takes_one_command_and_is_in_the_history_by_name(run: Run, mo
     shown = run("models", "history", "readings").output
     assert "refused" in shown
     assert "not clearly better" in shown or "worse than the champion" in shown
+
+
+def test_going_back_passes_over_models_that_were_withdrawn_or_damaged(
+    run: Run, models: list[str], lake: ArchivedLake, tmp_path: Path
+) -> None:
+    store, catalogue = ModelStore(tmp_path / "models"), Catalogue.open(f"sqlite:///{tmp_path}/eddyline.db")
+    made = working(tmp_path, stream_of_readings(), lake, catalogue)
+    damaged, newest = (challenge(made, Asked(detector="pca", seed=seed)).bundle.model_id for seed in (7, 9))
+    for model in (models[1], damaged, newest):
+        assert run("models", "promote", "readings", model).exit_code == 0
+    planned = of_node(catalogue, Lake(tmp_path / "lake"), Node(NodeKind.MODEL, models[1]), "readings")
+    carry_out(planned, catalogue=catalogue, lake=Lake(tmp_path / "lake"), reason="wrong events", now_ms=1)
+    for name in store.files(damaged):
+        next((tmp_path / "models").rglob(f"{damaged}*/{name}")).write_bytes(b"nothing of use")
+    said = run("models", "rollback", "readings")
+    assert said.exit_code == 0, said.output
+    assert f"{models[0]} is the champion of readings in place of {newest}" in said.output
+    assert "no model to go back to" in run("models", "rollback", "readings").stderr
+    catalogue.close()
 
 
 def test_models_are_compared_beside_baselines_and_written_down(run: Run, models: list[str], tmp_path: Path) -> None:
