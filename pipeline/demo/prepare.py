@@ -16,6 +16,7 @@ from pipeline.demo.plan import DemoPlan
 from pipeline.event_files import BATCH_ROWS
 from pipeline.jobs.train import Trained, TrainOptions, train
 from pipeline.kafka.port import TopicRequest
+from pipeline.lineage.windows import archive_window
 from pipeline.pacing import Pace, Pacer
 from pipeline.records import RecordMaker, Stamp
 from pipeline.replay import Replay
@@ -64,13 +65,15 @@ def prepare(plan: DemoPlan, context: Context, stop: threading.Event, report: Rep
             raise StoppedError("stopped while training; nothing was put into service")
         report(0.3 + 0.7 * fraction, text)
 
+    lake = context.lake()
     trained = train(
         context.specs[plan.spec.stream],
-        lake=context.lake(),
+        lake=lake,
         store=context.model_store(),
         catalogue=context.catalogue(),
         clock=clock,
         options=TrainOptions(),
+        source=archive_window(lake, plan.spec.stream),
         report=on_training,
     )
     return Prepared(replay_seconds=replay_seconds, archive_seconds=archive_seconds, trained=trained)
