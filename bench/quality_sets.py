@@ -44,7 +44,7 @@ def fraud(folder: Path) -> QualitySet:
         make_field("TX_AMOUNT", Kind.NUMERIC, [Role.FEATURE]),
         make_field("TX_FRAUD", Kind.CATEGORICAL, [Role.LABEL], arrow_type=pa.int64()),
     ]
-    return _by_day(
+    return by_day(
         "fraud", table, fields, "TX_DATETIME", reference=30, later=30, units="TX_AMOUNT",
         swapped=("CUSTOMER_ID", "TERMINAL_ID"), nulls="TX_AMOUNT",
     )  # fmt: skip
@@ -61,7 +61,7 @@ def darpa(folder: Path) -> QualitySet:
         make_field("dst", Kind.CATEGORICAL, [Role.FEATURE]),
         make_field("ts", Kind.TIME, [Role.TIME]),
     ]
-    return _by_day(
+    return by_day(
         "darpa98", table, fields, "ts", reference=10, later=5, units=None, swapped=("src", "dst"), nulls="dst"
     )
 
@@ -74,21 +74,21 @@ def jumpstarter(folder: Path) -> QualitySet:
     table = table.append_column("time", pa.array(moments))
     metrics = [make_field(f"m{n}", Kind.NUMERIC, [Role.FEATURE]) for n in range(19)]
     fields = [make_field("service", Kind.CATEGORICAL, [Role.KEY]), make_field("time", Kind.TIME, [Role.TIME]), *metrics]
-    return _by_day(
+    return by_day(
         "jumpstarter", table, fields, "time", reference=12, later=8, units="m3", swapped=("m0", "m7"), nulls="m5"
     )
 
 
 def adult(folder: Path) -> QualitySet:
     """A table of people without times: shuffled; 60% to infer from, four windows after."""
-    return _shuffled(
+    return _table(
         "adult", folder / "adult_48842.parquet", units="fnlwgt", swapped=("age", "hours_per_week"), nulls="occupation"
     )
 
 
 def bank(folder: Path) -> QualitySet:
     """A marketing campaign without times, as `adult`."""
-    return _shuffled(
+    return _table(
         "bank", folder / "bank_marketing.parquet", units="duration", swapped=("housing", "contact"), nulls="job"
     )
 
@@ -100,13 +100,13 @@ def payments() -> QualitySet:
     table = simulate(SimulationConfig(days=21.0))
     spec = stream_spec()
     fields = list(spec.schema())
-    return _by_day(
+    return by_day(
         "payments", table, fields, "time", reference=14, later=7, units="amount_eur",
         swapped=("category", "channel"), nulls="amount_eur",
     )  # fmt: skip
 
 
-def _by_day(
+def by_day(
     name: str,
     table: pa.Table,
     fields: Sequence[pa.Field],
@@ -118,6 +118,7 @@ def _by_day(
     swapped: tuple[str, str] | None,
     nulls: str,
 ) -> QualitySet:
+    """The first days of a table under a schema to infer from, the days after as windows."""
     schema = pa.schema(fields)
     moments = table[time]
     table = table.set_column(
@@ -147,7 +148,7 @@ def _by_day(
     )
 
 
-def _shuffled(name: str, path: Path, *, units: str, swapped: tuple[str, str], nulls: str) -> QualitySet:
+def _table(name: str, path: Path, *, units: str, swapped: tuple[str, str], nulls: str) -> QualitySet:
     table = pq.read_table(path)
     fields = []
     for field in table.schema:
@@ -155,9 +156,13 @@ def _shuffled(name: str, path: Path, *, units: str, swapped: tuple[str, str], nu
             fields.append(make_field(field.name, Kind.NUMERIC, [Role.FEATURE], arrow_type=pa.int64()))
         else:
             fields.append(make_field(field.name, Kind.CATEGORICAL, [Role.FEATURE]))
-    schema = pa.schema(fields)
+    return shuffled(name, table.cast(pa.schema(fields)), units=units, swapped=swapped, nulls=nulls)
+
+
+def shuffled(name: str, table: pa.Table, *, units: str, swapped: tuple[str, str], nulls: str) -> QualitySet:
+    """A table without times: 60% of its rows at random to infer from, four tenths after."""
     order = np.random.default_rng(0).permutation(table.num_rows)
-    whole = table_window(table.cast(schema).take(pa.array(order)), schema)
+    whole = table_window(table.take(pa.array(order)), table.schema)
     place = np.arange(len(order)) / len(order)
     parts = [(0.6 + 0.1 * n, 0.7 + 0.1 * n) for n in range(4)]
     return QualitySet(
