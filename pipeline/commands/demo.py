@@ -25,7 +25,8 @@ def demo(
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget the archive and model of earlier runs.")] = False,
     seconds: Annotated[float, typer.Option(min=1.0, help="How long the live part takes.")] = 25.0,
 ) -> None:
-    """Broker, archive, training, live alerts with their reasons, and how many were right, in a minute or two.
+    """Broker, archive, training, live alerts with their reasons and how many were right; then a quality report, a
+    challenger that is compared, and a synthetic dataset. A few minutes; less when it is run again.
 
     Example: eddyline demo --data trips.parquet --label was_fraud --key card --time at
     """

@@ -194,7 +194,7 @@ def _say_what_next(plan: DemoPlan, cache: DemoCache, console: Console) -> None:
     for purpose, command in (
         ("look back", f"eddyline backtest {name} --config {settings_file}"),
         ("the reports", f"eddyline quality open {name} --config {settings_file}"),
-        ("what came of what", f"eddyline lineage MODEL --config {settings_file}"),
+        ("what came of what", f"eddyline lineage {cache.facts()['model_id']} --config {settings_file}"),
         ("your own data", "eddyline demo --data FILE.parquet --label COLUMN --key COLUMN --time COLUMN"),
         ("your own Kafka", "eddyline init --from TOPIC, then eddyline archive, train and score"),
     ):
