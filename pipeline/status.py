@@ -6,6 +6,9 @@ from typing import Any, Protocol
 
 from pipeline.canaries.recall import LiveRecall, live_recall
 from pipeline.catalogue import CanaryCount, WorkerBeat
+from pipeline.catalogue.service_entries import LeaseEntry
+from pipeline.scheduling.beat import ROLE, is_holder
+from pipeline.scheduling.lease import LEASE
 from pipeline.scoring.standing import Standing, standing_of
 
 STALE_SECONDS = 30.0
@@ -23,6 +26,9 @@ class StatusCatalogue(Protocol):
 
     def canary_counts(self, stream: str, since_ms: int, model_id: str | None = None) -> list[CanaryCount]:
         """A stream's counts of canaries since a moment."""
+
+    def lease(self, name: str) -> LeaseEntry | None:
+        """How a lease stands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +66,21 @@ class WorkerStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerReport:
+    """Which scheduler leads and which would take over. The lease says it: one that sleeps still calls itself leader."""
+
+    leader: str | None
+    """None where no lease is held: nothing that is due begins."""
+    epoch: int | None = None
+    standbys: tuple[str, ...] = ()
+    """Those that live; a stale one takes nothing over."""
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"leader": self.leader, "epoch": self.epoch, "standbys": list(self.standbys)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamReport:
     """A stream, the model it should be scored with, and its workers (none where nothing runs)."""
 
@@ -68,6 +89,8 @@ class StreamReport:
     workers: tuple[WorkerStatus, ...]
     canaries: LiveRecall = field(default_factory=lambda: LiveRecall(model_id=None))
     """What the champion caught of them over the last day."""
+    scheduler: SchedulerReport = field(default_factory=lambda: SchedulerReport(leader=None))
+    """Who runs its jobs."""
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
@@ -80,6 +103,7 @@ class StreamReport:
             "budget": budget,
             "workers": workers,
             "canaries": self.canaries.document(),
+            "scheduler": self.scheduler.document(),
         }
 
     @property
@@ -93,13 +117,32 @@ def stream_reports(catalogue: StatusCatalogue, streams: Iterable[str], *, now_ms
     workers = [
         WorkerStatus(beat=beat, age_seconds=max(0.0, (now_ms - beat.seen_ms) / 1000)) for beat in catalogue.workers()
     ]
+    lease = catalogue.lease(LEASE)
     names = sorted({*streams, *(worker.beat.stream for worker in workers)})
-    return [
-        StreamReport(
-            stream=name,
-            champion=champion,
-            workers=tuple(worker for worker in workers if worker.beat.stream == name),
-            canaries=live_recall(catalogue, name, champion, now_ms=now_ms),
+    reports = []
+    for name in names:
+        champion, own = catalogue.champion(name), tuple(worker for worker in workers if worker.beat.stream == name)
+        reports.append(
+            StreamReport(
+                stream=name,
+                champion=champion,
+                workers=own,
+                canaries=live_recall(catalogue, name, champion, now_ms=now_ms),
+                scheduler=scheduler_report(lease, own),
+            )
         )
-        for name, champion in ((name, catalogue.champion(name)) for name in names)
-    ]
+    return reports
+
+
+def scheduler_report(lease: LeaseEntry | None, workers: Iterable[WorkerStatus]) -> SchedulerReport:
+    """The schedulers among workers, told apart by who holds the lease now."""
+    held = lease if lease is not None and lease.holder and lease.left_ms > 0 else None
+    living = [worker.beat for worker in workers if worker.beat.role == ROLE and not worker.stale]
+    names = {beat.worker_id: f"{beat.slot} on {beat.host}" for beat in living}
+    leads = next((beat for beat in living if held is not None and is_holder(beat, held.holder)), None)
+    leader = held.holder if held is not None else None
+    return SchedulerReport(
+        leader=leader if leads is None else names.pop(leads.worker_id),
+        epoch=held.epoch if held is not None else None,
+        standbys=tuple(sorted(names.values())),
+    )

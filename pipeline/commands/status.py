@@ -1,6 +1,7 @@
 """`eddyline status`: what runs and how it fares."""
 
 import json
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from pipeline.canaries.recall import LiveRecall
     from pipeline.catalogue import WorkerBeat
     from pipeline.scoring.standing import Standing
-    from pipeline.status import StreamReport, WorkerStatus
+    from pipeline.status import SchedulerReport, StreamReport, WorkerStatus
 
 _COLUMNS = (
     "stream",
@@ -61,11 +62,12 @@ def status(
     elif not reports:
         console.print("no streams yet: make a spec with `eddyline init --from FILE`")
     else:
-        print_reports(console, reports)
+        print_reports(console, reports, with_jobs={name for name, spec in context.specs.items() if spec.schedule})
 
 
-def print_reports(console: Console, reports: "list[StreamReport]") -> None:
-    """A table, or on a narrow terminal a block a worker; below it what needs a person."""
+def print_reports(console: Console, reports: "list[StreamReport]", *, with_jobs: Collection[str] = ()) -> None:
+    """A table, or on a narrow terminal a block a worker; below it what needs a person. `with_jobs` are the streams
+    whose specs state jobs."""
     rows = [_cells(report, worker) for report in reports for worker in report.workers]
     if console.width >= _TABLE_WIDTH:
         _print_table(console, rows)
@@ -84,6 +86,20 @@ def print_reports(console: Console, reports: "list[StreamReport]") -> None:
             console.print(Text(f"{report.stream}: {fall.words}", style="yellow"))
         for worker in report.workers:
             _print_notes(console, report, worker)
+    _print_schedulers(console, reports, with_jobs)
+
+
+def _print_schedulers(console: Console, reports: "list[StreamReport]", with_jobs: Collection[str]) -> None:
+    """A line for all streams that the same schedulers serve: the lease is one for all."""
+    served: dict[SchedulerReport, list[str]] = {}
+    for report in reports:
+        served.setdefault(report.scheduler, []).append(report.stream)
+    for scheduler, streams in served.items():
+        waiting = [name for name in streams if name in with_jobs]
+        if scheduler.leader is not None or scheduler.standbys or waiting:
+            said = scheduler_text(scheduler, waiting)
+            style = "yellow" if scheduler.leader is None else ""
+            console.print(Text(f"scheduler of {', '.join(streams)}: {said}", style=style))
 
 
 def _print_table(console: Console, rows: list[dict[str, str | Text]]) -> None:
@@ -156,6 +172,17 @@ def standing_text(standing: "Standing") -> str:
     told += "" if seen is None else f"{seen.high * scale:.3g})"
     verdict = standing.verdict.value.replace("_", " ")
     return f"promised at most {standing.promised * scale:g} alerts {unit}{told}: {verdict}"
+
+
+def scheduler_text(scheduler: "SchedulerReport", with_jobs: Sequence[str] = ()) -> str:
+    """Who leads and who stands by, for people. `with_jobs` are streams whose jobs wait where nobody leads."""
+    standing_by = f"{', '.join(scheduler.standbys)} stands by" if len(scheduler.standbys) == 1 else ""
+    standing_by = f"{', '.join(scheduler.standbys)} stand by" if len(scheduler.standbys) > 1 else standing_by
+    if scheduler.leader is None:
+        then = f"{standing_by} and takes over within seconds" if standing_by else "start `eddyline schedule`"
+        jobs = f"; the jobs of {', '.join(with_jobs)} wait" if with_jobs else ""
+        return f"none leads now{jobs}: {then}"
+    return f"{scheduler.leader} leads, epoch {scheduler.epoch}; {standing_by or 'none stands by'}"
 
 
 def recall_text(recall: "LiveRecall") -> str:

@@ -15,11 +15,18 @@ from pipeline.scheduling.tally import Tally
 log = structlog.get_logger()
 
 BEAT_SECONDS = 2.0
+ROLE = "schedule"
+"""What schedulers are called among a stream's workers."""
 
 
 def scheduler_name(stream: str, instance: str, slot: int) -> str:
     """What a scheduler is called among the workers of a stream: the same after every restart."""
-    return f"eddyline.{stream}.schedule.{instance}.{slot}"
+    return f"eddyline.{stream}.{ROLE}.{instance}.{slot}"
+
+
+def is_holder(beat: WorkerBeat, holder: str) -> bool:
+    """Whether a lease's holder is the process that spoke: both are called by instance and slot, and have its id."""
+    return f"eddyline.{beat.stream}.{ROLE}.{holder}".startswith(f"{beat.worker_id}.{beat.pid}.")
 
 
 class SchedulerBeat:
@@ -58,7 +65,7 @@ class SchedulerBeat:
         running = [run for run in self._tally.running if run.stream == stream]
         return WorkerBeat(
             worker_id=self._names[stream],
-            role="schedule",
+            role=ROLE,
             stream=stream,
             host=socket.gethostname(),
             pid=os.getpid(),

@@ -2,13 +2,17 @@
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from pipeline.catalogue import CanaryCount, WorkerBeat
+from pipeline.catalogue.service_entries import LeaseEntry
 from pipeline.commands.status import print_reports
+from pipeline.scheduling.beat import scheduler_name
+from pipeline.scheduling.standing import Role, Standing
 from pipeline.status import STALE_SECONDS, stream_reports
 
 NOW_MS = 1_700_000_000_000
@@ -42,6 +46,7 @@ class Beats:
     def __init__(self, *beats: WorkerBeat, champion: str | None = "aa11") -> None:
         self._beats, self._champion = list(beats), champion
         self.counts: list[CanaryCount] = []
+        self.held: LeaseEntry | None = None
 
     def workers(self) -> list[WorkerBeat]:
         return self._beats
@@ -52,10 +57,15 @@ class Beats:
     def canary_counts(self, stream: str, since_ms: int, model_id: str | None = None) -> list[CanaryCount]:
         return [count for count in self.counts if count.hour_ms >= since_ms]
 
+    def lease(self, name: str) -> LeaseEntry | None:
+        assert name == "scheduler"
+        return self.held
 
-def shown(catalogue: Beats, *streams: str, width: int = 200) -> str:
+
+def shown(catalogue: Beats, *streams: str, width: int = 200, with_jobs: Sequence[str] = ()) -> str:
     out = io.StringIO()
-    print_reports(Console(file=out, width=width), stream_reports(catalogue, streams, now_ms=NOW_MS))
+    reports = stream_reports(catalogue, streams, now_ms=NOW_MS)
+    print_reports(Console(file=out, width=width), reports, with_jobs=with_jobs)
     return out.getvalue()
 
 
@@ -122,3 +132,50 @@ def test_canaries_and_alerts_that_were_bad_data_are_said() -> None:
     assert "canaries caught over the last day: stuck 22% (19% to 27% of 400)" in text
     assert "stuck is caught 22% of the time, 98% with the week before" in text
     assert "12 of the 30 alerts it opened were bad data" in text
+
+
+def scheduler(slot: int, *, stream: str = "payments", age_seconds: float = 1.0) -> WorkerBeat:
+    """A scheduler that calls itself leader, whatever the lease says."""
+    return WorkerBeat(
+        worker_id=scheduler_name(stream, "river", slot),
+        role="schedule",
+        stream=stream,
+        host="river",
+        pid=40 + slot,
+        slot=slot,
+        started_ms=NOW_MS - 60_000,
+        seen_ms=NOW_MS - int(age_seconds * 1000),
+        state=Standing(role=Role.LEADER, epoch=3).document(),
+    )
+
+
+def lease(holder: str, *, left_ms: int = 5_000) -> LeaseEntry:
+    return LeaseEntry(name="scheduler", epoch=3, holder=holder, expires_ms=NOW_MS + left_ms, left_ms=left_ms)
+
+
+def test_who_leads_and_who_stands_by_is_what_the_lease_says() -> None:
+    catalogue = Beats(scheduler(0), scheduler(1), scheduler(1, stream="logins"), scheduler(0, stream="logins"))
+    catalogue.held = lease("river.1.41.abcd")
+    text = shown(catalogue)
+    assert "scheduler of logins, payments: 1 on river leads, epoch 3; 0 on river stands by" in text
+    [report] = [r for r in stream_reports(catalogue, [], now_ms=NOW_MS) if r.stream == "payments"]
+    assert report.document()["scheduler"] == {"leader": "1 on river", "epoch": 3, "standbys": ["0 on river"]}
+
+
+def test_a_leader_that_spoke_to_nobody_yet_is_shown_by_its_name() -> None:
+    catalogue = Beats(scheduler(1))
+    catalogue.held = lease("river.1.99.abcd")
+    assert "river.1.99.abcd leads, epoch 3; 1 on river stands by" in shown(catalogue), "another process in that slot"
+
+
+@pytest.mark.parametrize("held", [None, lease(""), lease("river.0.40.abcd", left_ms=-1)])
+def test_jobs_that_nobody_runs_are_said_with_what_to_do(held: LeaseEntry | None) -> None:
+    catalogue = Beats(scheduler(0, age_seconds=STALE_SECONDS + 1))
+    catalogue.held = held
+    assert "none leads now; the jobs of payments wait: start `eddyline schedule`" in shown(
+        catalogue, with_jobs=["payments"]
+    )
+    catalogue = Beats(scheduler(0))
+    catalogue.held = held
+    assert "0 on river stands by and takes over" in shown(catalogue, with_jobs=["payments"])
+    assert "scheduler of" not in shown(Beats(SCORER)), "a stream without jobs needs no scheduler"
