@@ -6,10 +6,9 @@ from functools import partial
 from itertools import pairwise
 
 import pyarrow as pa
-import pytest
 
 from tests.integration.keyed import CONTEXT, send, train
-from tests.integration.service import Service, eventually, pause
+from tests.integration.service import Service, eventually
 from tests.integration.test_exactly_once import MakeService, done
 
 PARTITIONS = 2
@@ -69,8 +68,7 @@ def flagged(service: Service) -> set[tuple[int, int]]:
     return places
 
 
-@pytest.mark.timeout(900)
-def test_counts_match_what_was_put_in_through_kills_and_alerts_are_the_true_ones(
+def test_counts_match_what_was_put_in_through_a_kill_and_alerts_are_the_true_ones(
     kafka_bootstrap: str, make_service: MakeService
 ) -> None:
     document = {**CONTEXT, "canaries": {"per_hour": 200_000.0}}
@@ -78,24 +76,22 @@ def test_counts_match_what_was_put_in_through_kills_and_alerts_are_the_true_ones
     train(service)
     worker = service.start_worker()
     birds = service.start("canaries", service.stream)
+    eventually("the canaries have their partitions", partial(joined, service, birds.pid))
     sent = 0
-    for _ in range(2):
-        eventually("the canaries have their partitions", partial(joined, service, birds.pid), seconds=240.0)
-        before = len(copies(service))
-        while len(copies(service)) <= before:
-            sent += send_some(service, seed=sent + 1)
-            eventually("the scorer has them", partial(done, service, sent))
-        birds.kill()
-        birds.wait(30)
-        birds = service.start("canaries", service.stream)
+    while not copies(service):
+        sent += send_some(service, seed=sent + 1)
+        eventually("the scorer has them", partial(done, service, sent))
+    birds.kill()
+    birds.wait(30)
     worker.terminate()
     assert worker.wait(40) == 0
-    as_they_were = topics(service)
-    pause(3.0)
+    send(service, 1_200, partitions=PARTITIONS, seed=sent + 1)
+    as_they_were, before = topics(service), len(copies(service))
+    birds = service.start("canaries", service.stream)
+    eventually("the next canaries score a copy", lambda: len(copies(service)) > before)
     birds.terminate()
     assert birds.wait(60) == 0
     assert topics(service) == as_they_were, "canaries left something in a topic"
-    assert len(copies(service)) >= 2
     _never_twice(service)
     alerts = service.alerts()
     assert alerts
@@ -113,5 +109,5 @@ def _never_twice(service: Service) -> None:
     for name in ("injected", "caught"):
         said = sum(c[name] for c in found)
         most = max(c[name] for c in found)
-        assert said - 2 * most <= counts[name] <= said
+        assert said - most <= counts[name] <= said
     assert counts["injected"] > 0
