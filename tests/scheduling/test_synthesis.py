@@ -192,11 +192,12 @@ def test_a_dataset_survives_the_kill_of_the_leader_that_made_it(tmp_path: Path, 
         leader = made.leader()
         [standby] = [instance for instance in made.instances if instance is not leader]
         until(lambda: standby.said("scheduler started"), what="a standby")
-        rows = CHUNK_ROWS * CHUNKS_A_PART + 30_000
+        rows = CHUNK_ROWS * (CHUNKS_A_PART + 3)
         run_id = made.catalogue.request_run("s", "generate_dataset", {"rows": rows}, origin="a test", now_ms=FIRE_MS)
         kept = until(lambda: _inodes_of_parts(desk.lake), what="a complete part")
         leader.kill()
         assert made.status(run_id) == "running"
+        assert len(_inodes_of_parts(desk.lake)) == 1, "it was killed after it had made all rows"
         assert desk.lake.synthetic_datasets("s") == []
         until(lambda: standby.said("leading"), what="another leader")
         until(lambda: made.status(run_id) in ("succeeded", "refused", "failed"), what="the end of the run")
