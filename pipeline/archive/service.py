@@ -6,24 +6,22 @@ import threading
 from collections.abc import Callable, Sequence
 
 import structlog
-from prometheus_client import CollectorRegistry
 
 from pipeline.archive.archiver import Archiver, member_name
 from pipeline.archive.metrics import ArchiveCollector
 from pipeline.archive.progress import Progress
 from pipeline.catalogue import Catalogue, SchemaVersionEntry, WorkerBeat
 from pipeline.clock import Clock
-from pipeline.config import MetricsSettings, ServicePorts, Settings, StreamSpec
+from pipeline.config import ServicePorts, Settings, StreamSpec
 from pipeline.errors import CatalogueUnavailableError, EddylineError
-from pipeline.health import HealthServer
 from pipeline.intake import Intake
 from pipeline.kafka.port import Broker
 from pipeline.lake import Lake
 from pipeline.lake.ledger import ArchiveLedger
+from pipeline.service_threads import run_threads, serve_health
 
 log = structlog.get_logger(__name__)
 
-WATCH_SECONDS = 0.2
 BEAT_SECONDS = 2.0
 
 
@@ -101,7 +99,7 @@ class StreamArchiver(threading.Thread):
     def __init__(self, archiver: Archiver, beat: ArchiveBeat, stop: threading.Event, *, stream: str) -> None:
         super().__init__(name=f"eddyline-archive-{stream}", daemon=True)
         self.failure: EddylineError | None = None
-        self.stream = stream
+        self.stream = self.label = stream
         self._archiver, self._beat, self._stop_event = archiver, beat, stop
 
     @property
@@ -154,30 +152,6 @@ def run_archivers(
             settings, spec, broker, lake, clock, intake=Intake(spec), instance=instance, slot=slot, on_beat=beat
         )
         threads.append(StreamArchiver(archiver, beat, stop, stream=spec.stream))
-    health = serve_health(settings.metrics, threads, slot=slot)
-    for thread in threads:
-        thread.start()
-    while not stop.wait(WATCH_SECONDS):
-        if not all(thread.is_alive() for thread in threads):
-            stop.set()
-    for thread in threads:
-        thread.join()
-    health.close()
-    for thread in threads:
-        if thread.failure is not None:
-            raise thread.failure
-
-
-def serve_health(settings: MetricsSettings, threads: Sequence[StreamArchiver], *, slot: int) -> HealthServer:
-    """Metrics, and whether every stream is archived. Raises ConfigError where the port is taken."""
-    registry = CollectorRegistry()
-    registry.register(ArchiveCollector({thread.stream: thread.progress for thread in threads}))
-
-    def alive() -> dict[str, str]:
-        return {thread.stream: str(thread.failure) for thread in threads if thread.failure is not None}
-
-    def ready() -> dict[str, str]:
-        return {thread.stream: why for thread in threads if (why := thread.unready())} | alive()
-
-    port = settings.port_of(ServicePorts.ARCHIVE, slot)
-    return HealthServer(host=settings.host, port=port, registry=registry, alive=alive, ready=ready)
+    collector = ArchiveCollector({thread.stream: thread.progress for thread in threads})
+    health = serve_health(settings.metrics, threads, service=ServicePorts.ARCHIVE, slot=slot, collector=collector)
+    run_threads(threads, health, stop)

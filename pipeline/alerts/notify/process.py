@@ -5,17 +5,14 @@ import threading
 from collections.abc import Sequence
 
 import structlog
-from prometheus_client import CollectorRegistry
 
 from pipeline.alerts.notify.metrics import NotifyCollector
 from pipeline.alerts.notify.service import NotifierService
 from pipeline.config import MetricsSettings, ServicePorts
 from pipeline.errors import EddylineError
-from pipeline.health import HealthServer
+from pipeline.service_threads import run_threads, serve_health
 
 log = structlog.get_logger(__name__)
-
-WATCH_SECONDS = 0.2
 
 
 class NotifierThread(threading.Thread):
@@ -56,30 +53,6 @@ def run_notifiers(
     EddylineError; ConfigError where the port of metrics and health is taken.
     """
     threads = [NotifierThread(stream, service, stop) for stream, service in services]
-    health = serve_health(metrics, threads, slot=slot)
-    for thread in threads:
-        thread.start()
-    while not stop.wait(WATCH_SECONDS):
-        if not all(thread.is_alive() for thread in threads):
-            stop.set()
-    for thread in threads:
-        thread.join()
-    health.close()
-    for thread in threads:
-        if thread.failure is not None:
-            raise thread.failure
-
-
-def serve_health(settings: MetricsSettings, threads: Sequence[NotifierThread], *, slot: int) -> HealthServer:
-    """Metrics, and whether every destination takes alerts. Raises ConfigError where the port is taken."""
-    registry = CollectorRegistry()
-    registry.register(NotifyCollector([(thread.stream, thread.state) for thread in threads]))
-
-    def alive() -> dict[str, str]:
-        return {thread.label: str(thread.failure) for thread in threads if thread.failure is not None}
-
-    def ready() -> dict[str, str]:
-        return {thread.label: why for thread in threads if (why := thread.unready())} | alive()
-
-    port = settings.port_of(ServicePorts.NOTIFY, slot)
-    return HealthServer(host=settings.host, port=port, registry=registry, alive=alive, ready=ready)
+    collector = NotifyCollector([(thread.stream, thread.state) for thread in threads])
+    health = serve_health(metrics, threads, service=ServicePorts.NOTIFY, slot=slot, collector=collector)
+    run_threads(threads, health, stop)

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Sequence
 
 import structlog
-from prometheus_client import CollectorRegistry
 
 from pipeline.alerts.record.metrics import RecordCollector
 from pipeline.alerts.record.recorder import Recorder, RecorderState, group_name
@@ -14,12 +13,11 @@ from pipeline.catalogue import Catalogue, WorkerBeat
 from pipeline.clock import Clock
 from pipeline.config import MetricsSettings, ServicePorts, StreamSpec
 from pipeline.errors import CatalogueUnavailableError, EddylineError
-from pipeline.health import HealthServer
 from pipeline.kafka.port import Broker
+from pipeline.service_threads import run_threads, serve_health
 
 log = structlog.get_logger(__name__)
 
-WATCH_SECONDS = 0.2
 BEAT_SECONDS = 5.0
 
 
@@ -68,7 +66,7 @@ class RecorderThread(threading.Thread):
     def __init__(self, stream: str, recorder: Recorder, beat: RecorderBeat, stop: threading.Event) -> None:
         super().__init__(name=f"eddyline-record-{stream}", daemon=True)
         self.failure: EddylineError | None = None
-        self.stream, self.state = stream, recorder.state
+        self.stream, self.label, self.state = stream, stream, recorder.state
         self._recorder, self._beat, self._stop_event = recorder, beat, stop
 
     def run(self) -> None:
@@ -112,30 +110,6 @@ def run_recorders(
         threads.append(
             RecorderThread(spec.stream, Recorder(spec, source, catalogue, clock=clock, beat=beat), beat, stop)
         )
-    health = serve_health(metrics, threads, slot=slot)
-    for thread in threads:
-        thread.start()
-    while not stop.wait(WATCH_SECONDS):
-        if not all(thread.is_alive() for thread in threads):
-            stop.set()
-    for thread in threads:
-        thread.join()
-    health.close()
-    for thread in threads:
-        if thread.failure is not None:
-            raise thread.failure
-
-
-def serve_health(settings: MetricsSettings, threads: Sequence[RecorderThread], *, slot: int) -> HealthServer:
-    """Metrics, and whether every stream's alerts are recorded. Raises ConfigError where the port is taken."""
-    registry = CollectorRegistry()
-    registry.register(RecordCollector({thread.stream: thread.state for thread in threads}))
-
-    def alive() -> dict[str, str]:
-        return {thread.stream: str(thread.failure) for thread in threads if thread.failure is not None}
-
-    def ready() -> dict[str, str]:
-        return {thread.stream: why for thread in threads if (why := thread.unready())} | alive()
-
-    port = settings.port_of(ServicePorts.RECORD, slot)
-    return HealthServer(host=settings.host, port=port, registry=registry, alive=alive, ready=ready)
+    collector = RecordCollector({thread.stream: thread.state for thread in threads})
+    health = serve_health(metrics, threads, service=ServicePorts.RECORD, slot=slot, collector=collector)
+    run_threads(threads, health, stop)
