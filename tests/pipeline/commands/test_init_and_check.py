@@ -126,6 +126,21 @@ def test_check_says_every_error_with_file_and_line_and_exits_with_2(folder: Path
     assert "payments.yaml:" in done.output
 
 
+def test_check_says_which_expectation_is_of_a_column_that_is_not_there(folder: Path) -> None:
+    write(folder / "payments.csv")
+    run("init", "--from", "payments.csv")
+    (folder / "quality").mkdir()
+    suite = folder / "quality" / "payments.yaml"
+    inferred = "{at: 2026-11-12T00:00:00Z, rows: 10, window_rows: 5, windows: 2}"
+    text = f"stream: payments\ninferred: {inferred}\ncolumns:\n  amount:\n    missing: {{most: 0.01}}\n"
+    suite.write_text(text)
+    assert run("check", "--offline").exit_code == 0
+    suite.write_text(text + "  shop:\n    missing: {most: 0.01}\n")
+    done = run("check", "--offline")
+    assert done.exit_code == 2
+    assert "quality/payments.yaml:6: columns.shop: stream 'payments' has no such column" in done.output
+
+
 def test_check_names_a_detector_that_is_not_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     registry = SimpleNamespace(DETECTORS=(SimpleNamespace(name="vae"),))  # the real one takes seconds to import
     monkeypatch.setitem(sys.modules, "detectors.registry", registry)

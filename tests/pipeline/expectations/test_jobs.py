@@ -1,10 +1,12 @@
 """Quality reports and checks of drift as jobs: records, pages, lineage, what is asked for."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from bench.quality_sets import DAY_MS
@@ -15,11 +17,18 @@ from pipeline.config import Settings
 from pipeline.errors import ConfigError
 from pipeline.expectations.jobs import drift_check, quality_report
 from pipeline.expectations.suite_file import suite_path, usable_suite
+from pipeline.jobs.synth_generate import synth_generate
+from pipeline.jobs.synth_train import SynthTrainOptions, synth_train
 from pipeline.jobs.train import TrainOptions, train
 from pipeline.lake import Lake
 from pipeline.lineage.nodes import NodeKind
 from pipeline.scheduling.job import JobContext, RunStatus
+from pipeline.synthesis.generator_store import GeneratorStore
+from pipeline.synthesis.requests import GenerationRequest
+from pipeline.synthesis.source import SourceRequest, read_source
+from pipeline.synthesis.stream_source import real_halves
 from tests.pipeline.expectations.making import START_MS, archive, orders, orders_spec, with_column, without_some
+from tests.pipeline.synthesis.making import passing
 
 ROWS_A_DAY = 700
 
@@ -57,6 +66,36 @@ class Desk:
             before_publishing=lambda: None,
             fire_ms=fire,
         )
+
+
+def dataset(desk: Desk, monkeypatch: pytest.MonkeyPatch, *, seed: int, factor: float = 1.0) -> str:
+    """Learned by a generator of independent columns from orders whose amounts are times `factor`, and published; its
+    gates, tested elsewhere, let everything through."""
+    monkeypatch.setitem(synth_generate.__kwdefaults__ or {}, "judged_by", passing)
+    table = orders(2.0, rows_a_day=ROWS_A_DAY, seed=seed)
+    amounts = pc.multiply(table["amount"], factor).combine_chunks()
+    file = Path(desk.lake.root) / f"orders-{seed}.parquet"
+    pq.write_table(with_column(table, "amount", amounts), file)
+    columns = (c if c.name != "customer" else c.model_copy(update={"roles": frozenset()}) for c in desk.spec.columns)
+    rows_alone = desk.spec.model_copy(update={"columns": tuple(columns)})  # histories of keys take a minute to learn
+    trained = synth_train(
+        read_source(SourceRequest(name="orders", file=str(file)), lake=desk.lake, spec=rows_alone),
+        stream="orders",
+        options=SynthTrainOptions(model="independent", seed=seed, budget_seconds=10.0),
+        store=GeneratorStore(desk.settings.models),
+        catalogue=desk.catalogue,
+        clock=ManualClock(),
+    )
+    request = GenerationRequest(generator_id=trained.bundle.generator_id, rows=1_200, seed=seed)
+    made = synth_generate(
+        request,
+        bundle=trained.bundle,
+        real=lambda: real_halves(desk.lake, trained.bundle),
+        lake=desk.lake,
+        catalogue=desk.catalogue,
+        clock=ManualClock(),
+    )
+    return made.places.dataset_id
 
 
 @pytest.fixture
@@ -103,6 +142,25 @@ def test_drift_asks_for_a_retraining_once(desk: Desk) -> None:
     assert (run.kind, run.origin, run.run_id) == ("train_detector", "drift", found.result["asked"])
     drift_check(desk.job("3", day=9), {})
     assert len(desk.catalogue.runs("orders", status="queued")) == 1
+
+
+def test_a_synthetic_dataset_is_held_against_the_stream_s_suite(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = dataset(desk, monkeypatch, seed=1)
+    cents = dataset(desk, monkeypatch, seed=2, factor=100.0)
+    quality_report(desk.job("1", day=7), {})
+    said = quality_report(desk.job("2", day=7), {"dataset": good[:10]})
+    assert (said.result["verdict"], said.reason) == ("passed", "all as expected")
+    [entry] = desk.catalogue.quality_results("orders", "dataset")
+    assert entry.subject_id == good
+    assert entry.evaluated > 10
+    [edge] = desk.catalogue.parents(NodeKind.REPORT, entry.result_id)
+    assert (edge.parent_kind, edge.parent_id) == (NodeKind.DATASET, good)
+    document = json.loads((Path(desk.settings.scheduler.reports) / entry.page).with_suffix(".json").read_text())
+    assert all(row["engine"].startswith("expect_") for row in document["expectations"])
+    new = quality_report(desk.job("3", day=7), {"dataset": "new"})
+    assert [(made["verdict"]) for made in new.result["results"]] == ["failed"]
+    assert new.reason.startswith("amount: values are about 100 times what they were")
+    assert {entry.subject_id for entry in desk.catalogue.quality_results("orders", "dataset")} == {good, cents}
 
 
 def test_what_is_not_there_is_said(desk: Desk) -> None:
