@@ -15,7 +15,7 @@ from pipeline.lineage.standing import CHAMPION, IN_PART, REFUSED, WITHDRAWN, Sta
 
 MOST_NODES = 400
 """That a picture can show to anybody's use."""
-WIDTH, HEIGHT, ACROSS, DOWN, MARGIN = 272, 62, 76, 18, 24
+WIDTH, HEIGHT, ACROSS, DOWN, MARGIN = 308, 62, 64, 18, 24
 _BROKEN = frozenset({WITHDRAWN, IN_PART, REFUSED, "failed"})
 _FILLS = {
     NodeKind.WINDOW: "#e7eef7",
@@ -104,10 +104,10 @@ def _arrow(parent: tuple[int, int], child: tuple[int, int]) -> str:
 
 def shortened(id: str) -> str:
     """A window's id without its stream and times, which are said beside it; any other id as it is."""
-    return id if len(id) <= 36 else f"…{id[-34:]}"
+    return id if len(id) <= 36 else f"…{id.rpartition(':')[2][-34:]}"
 
 
-def cut(words: str, most: int = 42) -> str:
+def cut(words: str, most: int = 40) -> str:
     """As much as fits into a box."""
     return words if len(words) <= most else f"{words[: most - 1]}…"
 
