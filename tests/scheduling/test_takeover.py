@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.status import SchedulerReport, stream_reports
 from tests.postgres_fixture import OwnPostgres
 from tests.scheduling.jobs import steps_of
 from tests.scheduling.service import Service, service, until
@@ -25,6 +26,11 @@ def begun(made: Service, **arguments: Any) -> str:
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def schedulers(made: Service) -> SchedulerReport:
+    [report] = stream_reports(made.catalogue, ["payments"], now_ms=now_ms())
+    return report.scheduler
 
 
 def is_alive(pid: int) -> bool:
@@ -92,6 +98,10 @@ def test_of_two_instances_started_at_once_one_runs_each_fire_once(
     with service(tmp_path, url, [often], lease_seconds=2) as made:
         first, second = made.start(), made.start()
         until(lambda: len(made.effects()) >= 2)
+        until(lambda: schedulers(made).standbys, what="both are in the catalogue")
+        told, slot = schedulers(made), made.instances.index(made.leader())
+        assert str(told.leader).startswith(f"{slot} on "), "`eddyline status` says who leads"
+        assert [name.split(" on ")[0] for name in told.standbys] == [str(1 - slot)]
         made.leader().kill()
         before = len(made.effects())
         until(lambda: len(made.effects()) >= before + 2)
