@@ -13,6 +13,8 @@ from pipeline.scoring.standing import Standing, standing_of
 
 STALE_SECONDS = 30.0
 """A worker that waits for an unreachable broker still speaks within this; one that does not is dead or stuck."""
+STANDBY_SECONDS = 10.0
+"""A scheduler speaks every two seconds while the catalogue answers; one silent for longer takes nothing over."""
 
 
 class StatusCatalogue(Protocol):
@@ -73,7 +75,7 @@ class SchedulerReport:
     """None where no lease is held: nothing that is due begins."""
     epoch: int | None = None
     standbys: tuple[str, ...] = ()
-    """Those that live; a stale one takes nothing over."""
+    """Those that were heard of lately."""
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
@@ -137,7 +139,8 @@ def stream_reports(catalogue: StatusCatalogue, streams: Iterable[str], *, now_ms
 def scheduler_report(lease: LeaseEntry | None, workers: Iterable[WorkerStatus]) -> SchedulerReport:
     """The schedulers among workers, told apart by who holds the lease now."""
     held = lease if lease is not None and lease.holder and lease.left_ms > 0 else None
-    living = [worker.beat for worker in workers if worker.beat.role == ROLE and not worker.stale]
+    schedulers = [worker for worker in workers if worker.beat.role == ROLE]
+    living = [worker.beat for worker in schedulers if worker.age_seconds <= STANDBY_SECONDS]
     names = {beat.worker_id: f"{beat.slot} on {beat.host}" for beat in living}
     leads = next((beat for beat in living if held is not None and is_holder(beat, held.holder)), None)
     leader = held.holder if held is not None else None

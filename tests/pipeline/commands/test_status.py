@@ -13,7 +13,7 @@ from pipeline.catalogue.service_entries import LeaseEntry
 from pipeline.commands.status import print_reports
 from pipeline.scheduling.beat import scheduler_name
 from pipeline.scheduling.standing import Role, Standing
-from pipeline.status import STALE_SECONDS, stream_reports
+from pipeline.status import STALE_SECONDS, STANDBY_SECONDS, stream_reports
 
 NOW_MS = 1_700_000_000_000
 SCORER = WorkerBeat(
@@ -170,7 +170,7 @@ def test_a_leader_that_spoke_to_nobody_yet_is_shown_by_its_name() -> None:
 
 @pytest.mark.parametrize("held", [None, lease(""), lease("river.0.40.abcd", left_ms=-1)])
 def test_jobs_that_nobody_runs_are_said_with_what_to_do(held: LeaseEntry | None) -> None:
-    catalogue = Beats(scheduler(0, age_seconds=STALE_SECONDS + 1))
+    catalogue = Beats(scheduler(0, age_seconds=STANDBY_SECONDS + 1))
     catalogue.held = held
     assert "none leads now; the jobs of payments wait: start `eddyline schedule`" in shown(
         catalogue, with_jobs=["payments"]
