@@ -200,7 +200,7 @@ def _drift_document(job: JobContext, drift: Drift, window: tuple[int, int, int],
         rows=rows,
         looked_at=rows,
         verdict=Verdict.FAILED if drift.drifted else Verdict.PASSED,
-        reasons=(drift.reason,) if drift.drifted else (),
+        reasons=tuple(drift.reason.split("; ")) if drift.drifted else (),
         drift=drift,
         personal=tuple(job.context.masker(job.spec).personal),
     )

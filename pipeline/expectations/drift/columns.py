@@ -115,10 +115,11 @@ class _Measuring:
         total = self.of_blocks.sum(axis=0)
         value = distance(total, recent) if recent.sum() else float("nan")
         usual = [distance(total - block, block) for block in self.of_blocks if block.sum() >= 0.2 * self.blocks.rows]
-        known = np.array([v for v in usual if np.isfinite(v)])
+        # what is far below the least size is all one: on log scale its spread would be most of the noise
+        known = np.array([max(v, least / 4) for v in usual if np.isfinite(v)])
         if len(known) < LEAST_BLOCKS // 2 or not np.isfinite(value):
             return Measure(value=value, noise=float("nan"), beyond=False)
-        noise = bounds(np.maximum(known, 1e-4), scale=Scale.POSITIVE, chance=2 * self.chance).most
+        noise = bounds(known, scale=Scale.POSITIVE, chance=2 * self.chance).most
         noise *= np.sqrt(max(1.0, self.blocks.rows / max(self.rows, 1.0)))
         return Measure(value=value, noise=float(noise), beyond=bool(value > noise and value >= least))
 

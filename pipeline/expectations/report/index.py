@@ -86,7 +86,8 @@ def _item(head: ReportHead, with_stream: bool) -> str:
     window = span_text({"start_ms": head.start_ms, "end_ms": head.end_ms})
     when = "" if window == NOT_KNOWN else f", {text(window)}"
     reason = f'<span class="reason">{said(head.reason)}</span>' if head.reason else ""
-    failed = f"{head.failed:,} of {head.evaluated:,} failed" if head.failed else f"{head.evaluated:,} hold"
+    hold = f"{head.evaluated:,} hold" if head.evaluated else ""
+    failed = f"{head.failed:,} of {head.evaluated:,} failed" if head.failed else hold
     said_of = f"{stream}{about}{when}, {plural(head.rows, 'row')}"
     words = f'<span class="about">{reason}<span class="quiet">{said_of}</span></span>'
     return f'{_link(head)}<span>{_verdict(head)}</span>{words}<span class="count">{failed}</span>'

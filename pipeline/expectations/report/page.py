@@ -65,7 +65,8 @@ def page(document: Document, *, links: Mapping[str, str] | None = None, index: s
             _about(document),
         ]
     )
-    title = f"{value_text(document['stream'])}: quality of a {SUBJECTS[document['subject']]}"
+    is_drift = document["subject"] == "drift"
+    title = f"{value_text(document['stream'])}: {'' if is_drift else 'quality of a '}{SUBJECTS[document['subject']]}"
     top = f"{_verdict(document)}{_facts(document)}{_contents(found)}"
     back = (
         "" if index is None else f'<nav class="back" aria-label="Reports"><a href="{text(index)}">All reports</a></nav>'
@@ -100,6 +101,8 @@ def _subtitle(document: Document) -> str:
 def verdict_words(document: Document) -> str:
     """The verdict in one line."""
     total, failed, errors, warnings = checks.evaluated(document["expectations"])
+    if not total and document["drift"] is not None:
+        return "Drifted: recent rows moved away" if document["drift"]["drifted"] else "Passed: no drift"
     warned = f"; {plural(warnings, 'warning')}" if warnings else ""
     if document["verdict"] == "passed":
         return f"Passed: {plural(total, 'expectation')} asked{warned or ', all hold'}"
@@ -130,7 +133,9 @@ def _facts(document: Document) -> str:
     odd = sum(not hour["fits"] for hour in document["volume"])
     facts = [
         ("rows", count_text(document["rows"]), sample),
-        ("expectations failed", f"{failed + errors:,}", f"of {total:,}, and {plural(warnings, 'warning')}"),
+        ("expectations failed", f"{failed + errors:,}", f"of {total:,}, and {plural(warnings, 'warning')}")
+        if total or document["drift"] is None
+        else None,
         (
             "drifted",
             drift,

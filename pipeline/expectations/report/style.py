@@ -42,7 +42,7 @@ nav.back { font-size: .9rem; margin-bottom: .8rem; display: flex; flex-wrap: wra
   border-radius: .2rem; border: 1px solid currentColor; text-decoration: none; font-size: .85rem; line-height: 1; }
 .strip .passed { color: var(--good); background: var(--good-band); }
 .strip .failed, .strip .error { color: var(--bad); background: var(--bad-band); font-weight: 700; border-width: 2px; }
-.strip span.mark { border-style: dashed; } .strip .now { outline: 3px solid var(--ink); outline-offset: 1px; }
+.strip span.mark:not(.now) { border-style: dashed; } .strip .now { outline: 3px solid var(--ink); outline-offset: 1px; }
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .key .line { background: none; border: 2px solid var(--made); } .key .hatch { background: repeating-linear-gradient(
   45deg, var(--made) 0 2px, transparent 2px 5px); border: 1px solid var(--made); }

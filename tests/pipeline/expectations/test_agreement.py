@@ -37,7 +37,8 @@ def disagreements(engine: GreatExpectations, window: Window, suite: Suite) -> li
 def test_both_say_the_same_of_clean_and_of_faulty_windows() -> None:
     engine, suite = GreatExpectations(), inferred_of_simulated().suite
     [window] = full_windows(simulated(), 1)
-    windows = [window, *(one.window for one in planted(simulated(), window))]
+    faults = {one.fault: one.window for one in planted(simulated(), window)}
+    windows = [window, *(faults[name] for name in ("nulls", "units ×1000", "duplicated hour"))]
     assert [found for w in windows for found in disagreements(engine, w, suite)] == []
 
 

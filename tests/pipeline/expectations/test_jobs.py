@@ -138,6 +138,11 @@ def test_drift_asks_for_a_retraining_once(desk: Desk) -> None:
     found = drift_check(desk.job("2", day=9), {})
     assert found.result["drifted"]
     assert found.reason.startswith("amount moved")
+    page = Path(desk.settings.scheduler.reports) / found.result["page"]
+    assert "Drifted: recent rows moved away" in page.read_text()
+    columns = json.loads(page.with_suffix(".json").read_text())["drift"]["columns"]
+    [express] = [column for column in columns if column["column"] == "express"]
+    assert express["shift"]["noise"] < 0.3, "the noise of a flag that hardly moves is no obstacle to finding drift"
     [run] = desk.catalogue.runs("orders", status="queued")
     assert (run.kind, run.origin, run.run_id) == ("train_detector", "drift", found.result["asked"])
     drift_check(desk.job("3", day=9), {})
