@@ -16,6 +16,7 @@ from pipeline.catalogue.jobs import JobRecords
 from pipeline.catalogue.leases import LeaseRecords
 from pipeline.catalogue.lifecycle import LifecycleRecords
 from pipeline.catalogue.lineage import LineageRecords
+from pipeline.catalogue.listed import ListedRecords
 from pipeline.catalogue.quality import QualityRecords
 from pipeline.catalogue.service_entries import Fence
 from pipeline.catalogue.synthesis import SynthesisRecords
@@ -38,6 +39,7 @@ class Catalogue(
     LineageRecords,
     CanaryRecords,
     HistoryRecords,
+    ListedRecords,
 ):
     """Every method raises CatalogueUnavailableError where the database does not answer."""
 

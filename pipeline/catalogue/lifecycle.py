@@ -22,7 +22,7 @@ class LifecycleRecords(Connected):
     def champion(self, stream: str) -> str | None:
         """The id of the model in service; None where none was ever promoted. One index look-up."""
         with self._reading() as connection:
-            return _champion(connection, stream)
+            return newest_champion(connection, stream)
 
     def set_champion(self, stream: str, model_id: str, reason: str, now_ms: int) -> None:
         """Put a model into service. Raises ModelError for a model that is not this stream's."""
@@ -39,7 +39,7 @@ class LifecycleRecords(Connected):
         with self._writing() as connection:
             self._alone_on(connection, f"champion of {entry.stream}")
             if champion is not None:
-                if _champion(connection, entry.stream) != entry.before_id:
+                if newest_champion(connection, entry.stream) != entry.before_id:
                     return False
                 _promote(connection, entry.stream, champion, entry.reason, entry.decided_ms)
             connection.execute(insert(DECISIONS).values(fitted(DECISIONS, asdict(entry))))
@@ -90,7 +90,8 @@ class LifecycleRecords(Connected):
             return [EvaluationEntry(**row) for row in connection.execute(query).mappings()]
 
 
-def _champion(connection: Connection, stream: str) -> str | None:
+def newest_champion(connection: Connection, stream: str) -> str | None:
+    """The id of the model in service."""
     newest = select(ChampionRow.model_id).where(ChampionRow.stream == stream).order_by(ChampionRow.id.desc())
     return connection.execute(newest.limit(1)).scalar_one_or_none()
 

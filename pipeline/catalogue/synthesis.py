@@ -22,9 +22,9 @@ class SynthesisRecords(Connected):
         values = asdict(entry)
         self._put(GeneratorRow, {"generator_id": values.pop("generator_id")}, values)
 
-    def generators(self, stream: str | None = None) -> list[GeneratorEntry]:
+    def generators(self, stream: str | None = None, limit: int = MOST_LISTED) -> list[GeneratorEntry]:
         """A stream's generators, or all, newest first."""
-        rows = self._newest(GeneratorRow, GeneratorRow.created_ms, GeneratorRow.stream, stream)
+        rows = self._newest(GeneratorRow, GeneratorRow.created_ms, GeneratorRow.stream, stream, limit)
         return [GeneratorEntry(**row) for row in rows]
 
     def generator(self, generator_id: str) -> GeneratorEntry:
@@ -42,9 +42,9 @@ class SynthesisRecords(Connected):
         with self._writing() as connection:
             connection.execute(change.values(status=status.value, reason=reason))
 
-    def datasets(self, stream: str | None = None) -> list[DatasetEntry]:
+    def datasets(self, stream: str | None = None, limit: int = MOST_LISTED) -> list[DatasetEntry]:
         """A stream's datasets, or all, newest first."""
-        rows = self._newest(DatasetRow, DatasetRow.created_ms, DatasetRow.stream, stream)
+        rows = self._newest(DatasetRow, DatasetRow.created_ms, DatasetRow.stream, stream, limit)
         return [DatasetEntry(**row) for row in rows]
 
     def dataset(self, dataset_id: str) -> DatasetEntry:
@@ -86,7 +86,7 @@ class SynthesisRecords(Connected):
     def requests(self, stream: str | None = None) -> list[RequestEntry]:
         """A stream's requests, or all, newest first."""
         asked = GenerationRequestRow.asked_ms
-        rows = self._newest(GenerationRequestRow, asked, GenerationRequestRow.stream, stream)
+        rows = self._newest(GenerationRequestRow, asked, GenerationRequestRow.stream, stream, MOST_LISTED)
         return [RequestEntry(**row) for row in rows]
 
     def request(self, request_id: str) -> RequestEntry:
@@ -101,8 +101,8 @@ class SynthesisRecords(Connected):
         with self._reading() as connection:
             return [RequestEntry(**row) for row in connection.execute(query).mappings()]
 
-    def _newest(self, table: Any, moment: Any, column: Any, stream: str | None) -> list[Mapping[str, Any]]:
-        query = select(table.__table__).order_by(moment.desc()).limit(MOST_LISTED)
+    def _newest(self, table: Any, moment: Any, column: Any, stream: str | None, limit: int) -> list[Mapping[str, Any]]:
+        query = select(table.__table__).order_by(moment.desc()).limit(limit)
         if stream is not None:
             query = query.where(column == stream)
         with self._reading() as connection:

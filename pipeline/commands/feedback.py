@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.commands.listing import more_text
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
+    from rich.table import Table
 
     from pipeline.alerts.model import Alert
     from pipeline.catalogue import FeedbackEntry
+    from pipeline.catalogue.feedback import Remark
     from pipeline.commands.context import Context
+    from pipeline.feedback.figures import JudgedFigures
 
 
 def register(app: typer.Typer) -> None:
@@ -105,31 +111,46 @@ def _list(console: "Console", context: "Context", stream: str, *, limit: int, is
     from pipeline.feedback.figures import judged_figures
 
     stream_named(context.specs, stream)
-    entries = context.catalogue().feedback(stream)
-    figures, shown = judged_figures(entries), entries[-limit:][::-1]
+    catalogue = context.catalogue()
+    figures, shown = judged_figures(catalogue, stream), catalogue.newest_remarks(stream, limit)
+    more = more_text(len(shown), catalogue.remarked(stream) - len(shown), "alerts that people spoke of")
     if is_json:
         document = {"feedback": [_document(e) for e in shown], "figures": [f.document() for f in figures]}
         console.out(json.dumps(document, indent=2), highlight=False)
         return
-    if not entries:
+    if not shown:
         console.print(f"nothing was said of {stream}'s alerts yet: eddyline feedback ALERT --confirmed", markup=False)
         return
+    console.print(_said_table(shown))
+    if more:
+        console.print(more)
+    console.print(_judged_table(figures[:limit]))
+    if figures[limit:]:
+        console.print(more_text(limit, len(figures) - limit, "figures by week"))
+
+
+def _said_table(remarks: "Sequence[Remark]") -> "Table":
     from rich.table import Table
 
     said = Table("given", "alert", "verdict", "by", "score", "alert's message", "note", box=None, header_style="bold")
-    for e in shown:
+    for e in remarks:
         score = "" if e.score is None else f"{e.score:g}"
-        said.add_row(_moment(e.given_ms), e.alert_id[:8], e.verdict, e.user, score, e.alert.get("message", ""), e.note)
-    console.print(said)
+        said.add_row(_moment(e.given_ms), e.alert_id[:8], e.verdict, e.user, score, e.message, e.note)
+    return said
+
+
+def _judged_table(figures: "Sequence[JudgedFigures]") -> "Table":
+    from rich.table import Table
+
     judged = Table("week of", "model", "confirmed", "false", "true of judged", box=None, header_style="bold")
     for f in figures:
         low, high = f.interval
         share = f"{f.precision:.0%} (95%: {low:.0%} to {high:.0%})"
         judged.add_row(f.week, f.model_id, str(f.confirmed), str(f.false_positives), share)
-    console.print(judged)
+    return judged
 
 
-def _document(entry: "FeedbackEntry") -> dict[str, object]:
+def _document(entry: "FeedbackEntry | Remark") -> dict[str, object]:
     names = ("alert_id", "stream", "verdict", "user", "score", "note", "given_ms")
     return {name: getattr(entry, name) for name in names}
 

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.commands.listing import MOST_SHOWN, Limit, more_text
 from pipeline.commands.model_compare import compare
-from pipeline.commands.model_decisions import figure_of, history, promote, rollback
+from pipeline.commands.model_decisions import history, promote, rollback
 
 if TYPE_CHECKING:
-    from pipeline.catalogue.catalogue import Catalogue
+    from collections.abc import Iterable
+
+    from pipeline.catalogue.listed import DecisionLine
 
 Config = Annotated[Path | None, typer.Option(help="Settings file; eddyline.yaml by default.")]
 ModelId = Annotated[str, typer.Argument(help="The model's id, or the beginning of it.")]
 Stream = Annotated[str, typer.Argument(help="The stream.")]
-MOST_DECISIONS = 1_000
 
 
 def register(app: typer.Typer) -> None:
@@ -31,8 +33,9 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="models")
 
 
-def list_models(stream: Stream, config: Config = None) -> None:
-    """List a stream's models, newest first; the champion is marked. AP: average precision when it was compared.
+def list_models(stream: Stream, limit: Limit = MOST_SHOWN, config: Config = None) -> None:
+    """List a stream's models, newest first; the champion is marked, and there however old. AP: average precision when
+    it was compared.
 
     Example: eddyline models list payments
     """
@@ -45,34 +48,34 @@ def list_models(stream: Stream, config: Config = None) -> None:
     context, console = load(config), Console()
     stream_named(context.specs, stream)
     catalogue = context.catalogue()
-    found = catalogue.models(stream)
-    if not found:
+    found = catalogue.listed_models(stream, limit)
+    if not found.shown:
         console.print(f"no models of {stream} yet: `eddyline train {stream}` makes one from its archive")
         return
-    decided = _decided(catalogue, stream)
-    withdrawn = {entry.id for entry in catalogue.withdrawals(stream) if entry.kind == "model"}
+    decided = _decided(catalogue.decisions_on_listed(stream, limit))
+    withdrawn = catalogue.withdrawn_ids("model", stream)
     table = Table(box=None, header_style="bold")
     for column in ("", "id", "trained", "detector", "threshold", "decision", "AP", "decided"):
         table.add_column(column, no_wrap=True)
-    for model in found:
+    for model in found.shown:
         marks = ["champion"] * model.champion + ["withdrawn"] * (model.model_id in withdrawn)
         mark = ", ".join(marks)
         trained, threshold = _moment(model.created_ms), f"{model.threshold_nats:.2f} nats"
         decision = decided.get(model.model_id, ("–", "–", "–"))
         table.add_row(mark, model.model_id, trained, model.detector, threshold, *decision)
     console.print(table)
+    if found.more:
+        console.print(more_text(len(found.shown), found.more, "models"))
 
 
-def _decided(catalogue: "Catalogue", stream: str) -> dict[str, tuple[str, str, str]]:
-    """By model: the newest decision about it, its average precision where it was compared, and when."""
+def _decided(decisions: "Iterable[DecisionLine]") -> dict[str, tuple[str, str, str]]:
+    """By model: the newest decision about it, its average precision where it was compared, and when. From decisions,
+    oldest first."""
     found: dict[str, tuple[str, str, str]] = {}
     compared: dict[str, str] = {}
-    for entry in reversed(catalogue.decisions(stream, limit=MOST_DECISIONS)):
-        if entry.model_id is None:
-            continue
-        precision = figure_of(entry.figures, "challenger")
-        if precision != "–":
-            compared[entry.model_id] = precision
+    for entry in decisions:
+        if entry.average_precision is not None:
+            compared[entry.model_id] = f"{entry.average_precision:.3f}"
         kind = entry.kind.replace("_", " ")
         if kind == "rolled back":
             kind = "gone back to"

@@ -3,17 +3,29 @@
 import json
 from typing import TYPE_CHECKING, Any
 
+from pipeline.commands.listing import MOST_SHOWN, Limit, more_text
 from pipeline.commands.moments import between_text, second_text
 from pipeline.commands.synth_datasets import AsJson, Config, Dataset, Stream, found_dataset, plain, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
     from rich.table import Table
 
+    from pipeline.catalogue import Catalogue
+    from pipeline.catalogue.listed import Listed, ListedDataset, ListedGenerator
     from pipeline.commands.context import Context
 
+SHORT = 12
+"""Characters of a generator's id beside a dataset; an id may be given by its beginning everywhere."""
+NO_DATASETS = "no datasets yet: `eddyline synth generate` makes one"
 
-def list_datasets(stream: Stream = None, as_json: AsJson = False, config: Config = None) -> None:
-    """List synthetic datasets with their verdicts, and the generators there are, newest first.
+
+def list_datasets(
+    stream: Stream = None, limit: Limit = MOST_SHOWN, as_json: AsJson = False, config: Config = None
+) -> None:
+    """List the newest synthetic datasets with their verdicts, and the newest generators.
 
     Example: eddyline synth list payments
     """
@@ -23,39 +35,61 @@ def list_datasets(stream: Stream = None, as_json: AsJson = False, config: Config
 
     context, console = load(config), Console(soft_wrap=True)
     catalogue = context.catalogue()
-    datasets, generators = catalogue.datasets(stream), catalogue.generators(stream)
-    unknown = _unknown(context, {entry.stream for entry in generators}, {entry.dataset_id for entry in datasets})
+    datasets, generators = catalogue.listed_datasets(stream, limit), catalogue.listed_generators(stream, limit)
     if as_json:
-        print_json({"datasets": [plain(d) for d in datasets], "generators": [plain(g) for g in generators]})
+        whole: dict[str, Sequence[Any]] = {
+            "datasets": catalogue.datasets(stream, limit),
+            "generators": catalogue.generators(stream, limit),
+        }
+        print_json({name: [plain(entry) for entry in found] for name, found in whole.items()})
+        _say_more(Console(stderr=True), datasets, generators)
         return
-    if not generators:
+    if not generators.shown:
         whose = f" of {stream}" if stream else ""
         console.print(f"no generators{whose} yet: `eddyline synth train {stream or 'STREAM'}` makes one")
         return
+    console.print(_datasets_table(datasets.shown) if datasets.shown else NO_DATASETS)
+    for name in _unknown(context, catalogue, stream):
+        console.print(f"{name} lies in the lake and is not in the catalogue: the same request again enters it")
+    console.print(_generators_table(generators.shown, catalogue.withdrawn_ids("generator")))
+    _say_more(console, datasets, generators)
+
+
+def _datasets_table(datasets: "Sequence[ListedDataset]") -> "Table":
     table = _table("dataset", "of", "made", "rows", "generator", "status", "why")
     for entry in datasets:
         moment, rows = second_text(entry.created_ms), f"{entry.rows:,}"
-        table.add_row(entry.dataset_id, entry.stream, moment, rows, entry.generator_id, entry.status, entry.reason)
-    console.print(table if datasets else "no datasets yet: `eddyline synth generate` makes one")
-    for name in unknown:
-        console.print(f"{name} lies in the lake and is not in the catalogue: the same request again enters it")
-    withdrawn = {entry.id for entry in catalogue.withdrawals() if entry.kind == "generator"}
+        table.add_row(
+            entry.dataset_id, entry.stream, moment, rows, entry.generator_id[:SHORT], entry.status, entry.reason
+        )
+    return table
+
+
+def _generators_table(generators: "Sequence[ListedGenerator]", withdrawn: set[str]) -> "Table":
     table = _table("generator", "of", "trained", "model", "learned from", "status")
-    for generator in generators:
-        moment, rows = second_text(generator.created_ms), f"{generator.source['rows']:,} rows"
-        status = "withdrawn" if generator.generator_id in withdrawn else ""
-        table.add_row(generator.generator_id, generator.stream, moment, generator.model, rows, status)
-    console.print(table)
+    for entry in generators:
+        moment, rows = second_text(entry.created_ms), f"{entry.rows:,} rows"
+        status = "withdrawn" if entry.generator_id in withdrawn else ""
+        table.add_row(entry.generator_id, entry.stream, moment, entry.model, rows, status)
+    return table
 
 
-def _unknown(context: "Context", streams: set[str], known: set[str]) -> list[str]:
+def _say_more(console: "Console", datasets: "Listed[Any]", generators: "Listed[Any]") -> None:
+    for name, listed in (("datasets", datasets), ("generators", generators)):
+        if listed.more:
+            console.print(more_text(len(listed.shown), listed.more, name))
+
+
+def _unknown(context: "Context", catalogue: "Catalogue", stream: str | None) -> list[str]:
     """Published datasets that the catalogue lacks: it was restored, or a process died in the last moment."""
     lake = context.lake()
-    found = [(stream, name) for stream in sorted(streams) for name in lake.synthetic_datasets(stream)]
-    return [f"{stream}/{name}" for stream, name in found if name not in known]
+    streams = catalogue.generator_streams() if stream is None else {stream}
+    found = [(one, name) for one in sorted(streams) for name in lake.synthetic_datasets(one)]
+    known = catalogue.dataset_ids(stream) if found else set()
+    return [f"{one}/{name}" for one, name in found if name not in known]
 
 
-def requests(stream: Stream = None, as_json: AsJson = False, config: Config = None) -> None:
+def requests(stream: Stream = None, limit: Limit = MOST_SHOWN, as_json: AsJson = False, config: Config = None) -> None:
     """List what was asked of generators, newest first: conditions, the request before, and what came of it.
 
     Example: eddyline synth requests payments
@@ -65,21 +99,24 @@ def requests(stream: Stream = None, as_json: AsJson = False, config: Config = No
     from pipeline.commands.context import load
 
     context, console = load(config), Console(soft_wrap=True)
-    found = context.catalogue().requests(stream)
+    found = context.catalogue().listed_requests(stream, limit)
+    more = more_text(len(found.shown), found.more, "requests")
     if as_json:
-        print_json([plain(entry) for entry in found])
+        print_json([plain(entry) for entry in found.shown])
+        Console(stderr=True).print(more, end="\n" if more else "")
         return
-    if not found:
+    if not found.shown:
         console.print("nothing was asked for yet: `eddyline synth generate STREAM --rows 1e5` asks")
         return
     table = _table("request", "after", "of", "asked", "for", "dataset", "status", "why")
-    for entry in found:
+    for entry in found.shown:
         asked = second_text(entry.asked_ms)
         after, wanted = entry.parent_id or "-", asked_text(entry.asked)
         table.add_row(
             entry.request_id, after, entry.stream, asked, wanted, entry.dataset_id, entry.status, entry.reason
         )
     console.print(table)
+    console.print(more, end="\n" if more else "")
 
 
 def asked_text(asked: dict[str, Any]) -> str:

@@ -1,13 +1,13 @@
 """How many alerts were true, by what people said: by model and week, and over a span for reports."""
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from pipeline.feedback.verdicts import Feedback, Said, Verdict, standing
+from pipeline.catalogue.feedback import JudgedCount
+from pipeline.feedback.verdicts import Feedback, Verdict, standing
 
 WEEK_MS = 7 * 86_400_000
 MONDAY_MS = 4 * 86_400_000
@@ -15,12 +15,11 @@ MONDAY_MS = 4 * 86_400_000
 NORMAL_95 = 1.959964
 
 
-class Scored(Feedback, Protocol):
-    """Feedback with the quality that a person gave the alert."""
+class JudgedCatalogue(Protocol):
+    """The part of the catalogue that counts verdicts."""
 
-    @property
-    def score(self) -> float | None:
-        """0 to 1."""
+    def judged_counts(self, stream: str, *, first_ms: int, span_ms: int) -> Sequence[JudgedCount]:
+        """By the newest word on each alert: counts by model and span of event time, the newest span first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,15 +50,9 @@ class JudgedFigures:
         return {**asdict(self), "precision": self.precision, "precision_low": low, "precision_high": high}
 
 
-def judged_figures(feedback: Iterable[Scored]) -> list[JudgedFigures]:
-    """By model and week, the newest week first; storms count as one alert."""
-    entries = list(feedback)
-    scores = {entry.feedback_id: entry.score for entry in entries}
-    grouped: dict[tuple[int, str], list[Said]] = defaultdict(list)
-    for said in standing(entries):
-        week = (said.alert.started_ms - MONDAY_MS) // WEEK_MS
-        grouped[week, said.alert.model_id].append(said)
-    return [_figures(week, model, grouped[week, model], scores) for week, model in sorted(grouped, reverse=True)]
+def judged_figures(catalogue: JudgedCatalogue, stream: str) -> list[JudgedFigures]:
+    """By model and week, the newest week first; storms count as one alert. Counted by the database."""
+    return [_figures(count) for count in catalogue.judged_counts(stream, first_ms=MONDAY_MS, span_ms=WEEK_MS)]
 
 
 def feedback_slot(feedback: Iterable[Feedback], *, alerts: int, since_ms: int) -> dict[str, Any]:
@@ -84,14 +77,12 @@ def wilson(hits: int, of: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def _figures(week: int, model_id: str, found: list[Said], scores: dict[int, float | None]) -> JudgedFigures:
-    given = [score for said in found if (score := scores[said.feedback_id]) is not None]
-    confirmed = sum(said.verdict is Verdict.CONFIRMED for said in found)
-    first = datetime.fromtimestamp((week * WEEK_MS + MONDAY_MS) / 1000, UTC)
+def _figures(count: JudgedCount) -> JudgedFigures:
+    first = datetime.fromtimestamp((count.span * WEEK_MS + MONDAY_MS) / 1000, UTC)
     return JudgedFigures(
-        model_id=model_id,
+        model_id=count.model_id,
         week=first.strftime("%Y-%m-%d"),
-        confirmed=confirmed,
-        false_positives=len(found) - confirmed,
-        mean_score=sum(given) / len(given) if given else None,
+        confirmed=count.confirmed,
+        false_positives=count.false_positives,
+        mean_score=None if count.scores is None else count.scores / count.scored,
     )

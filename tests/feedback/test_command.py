@@ -130,3 +130,16 @@ def test_the_list_shows_what_was_said_and_how_many_alerts_were_true_by_model(run
     assert {f["model_id"]: (f["confirmed"], f["false_positives"], f["precision"]) for f in figures} == {
         "m1": (0, 1, 0.0), "m2": (1, 0, 1.0),
     }  # fmt: skip
+
+
+def test_the_newest_are_shown_and_figures_are_of_all(run: Run, catalogue: Catalogue) -> None:
+    run(ID, "--false-positive", "--note", "load test")
+    run(OTHER, "--confirmed", "--note", "a thief")
+    text = run("--list", "payments", "--limit", "1").output
+    assert "a thief" in text
+    assert "load test" not in text
+    assert "1 more alerts that people spoke of: --limit 2 shows them all" in text
+    assert "1 more figures by week: --limit 2 shows them all" in text
+    run(OTHER, "--withdraw")
+    figures = json.loads(run("--list", "payments", "--json").output)["figures"]
+    assert [(f["model_id"], f["false_positives"]) for f in figures] == [("m1", 1)]

@@ -1,8 +1,11 @@
 """How many alerts were true, by what people said."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
-from pipeline.catalogue import FeedbackEntry
+from pipeline.catalogue import Catalogue, FeedbackEntry
 from pipeline.feedback.figures import feedback_slot, judged_figures, wilson
 from tests.feedback.builders import alert_of, said
 
@@ -18,7 +21,14 @@ def entry(number: int, verdict: str, *, week: int, model: str = "m1", score: flo
     )  # fmt: skip
 
 
-def test_alerts_are_counted_by_model_and_week_of_event_time() -> None:
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'eddyline.db'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+def test_alerts_are_counted_by_model_and_week_of_event_time(url: str) -> None:
     entries = [
         entry(1, "confirmed", week=0, score=0.5),
         entry(2, "false_positive", week=0, score=0.0),
@@ -27,7 +37,11 @@ def test_alerts_are_counted_by_model_and_week_of_event_time() -> None:
         entry(104, "withdrawn", week=1, model="m2"),
         entry(5, "confirmed", week=1),
     ]
-    newer, older = judged_figures(entries)
+    catalogue = Catalogue.open(url)
+    for one in [*entries, replace(entries[0], stream="logins")]:
+        catalogue.add_feedback(replace(one, feedback_id=0))
+    newer, older = judged_figures(catalogue, "payments")
+    catalogue.close()
     assert (newer.week, newer.model_id, newer.confirmed, newer.false_positives) == ("1970-01-12", "m1", 1, 0)
     assert (older.week, older.confirmed, older.false_positives) == ("1970-01-05", 1, 2)
     assert older.mean_score == pytest.approx(0.25)
