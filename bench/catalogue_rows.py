@@ -33,6 +33,10 @@ NOW_MS = 1_780_000_000_000
 STEP_MS = 30_000
 AT_ONCE = 10_000
 SPREAD = 2_654_435_761
+FIRST_NUMBERS = {
+    "generator": 10_000_000, "dataset": 20_000_000, "request": 30_000_000, "evaluation": 40_000_000,
+    "report": 50_000_000, "decision": 60_000_000,
+}  # fmt: skip
 _HEX = {
     "sqlite": "printf('%08x%0{rest}x', ({n} * {spread}) % 4294967296, {n})",
     "postgresql": "lpad(to_hex(({n} * {spread}) % 4294967296), 8, '0') || lpad(to_hex({n}), {rest}, '0')",
@@ -51,6 +55,12 @@ Row = Mapping[str, Any]
 def identifier(number: int, length: int = 32) -> str:
     """The id of one thing: hexadecimal and spread evenly, as those of a service are. `_ALERTS` makes the same."""
     return f"{number * SPREAD % 2**32:08x}{number:0{length - 8}x}"
+
+
+def id_of(kind: str, number: int, length: int = 32) -> str:
+    """The id of one thing that is neither alert, run nor model: things of two kinds never have the same, as in a
+    service, where ids are drawn from what a thing is."""
+    return identifier(FIRST_NUMBERS[kind] + number, length)
 
 
 def fill(engine: Engine, *, share: float, document: Mapping[str, Any]) -> None:
@@ -122,7 +132,7 @@ def _champions() -> Iterator[Row]:
 def _evaluations() -> Iterator[Row]:
     for n in range(MODELS):
         yield {
-            "evaluation_id": identifier(n), "stream": "payments",
+            "evaluation_id": id_of("evaluation", n), "stream": "payments",
             "model_id": identifier(n, 64), "created_ms": _moment(n, MODELS),
             "figures": {f"family {k}": 0.5 for k in range(20)},
         }  # fmt: skip
@@ -131,9 +141,9 @@ def _evaluations() -> Iterator[Row]:
 def _decisions() -> Iterator[Row]:
     for n in range(1_000):
         yield {
-            "decision_id": identifier(n), "stream": "payments", "kind": "refused",
+            "decision_id": id_of("decision", n), "stream": "payments", "kind": "refused",
             "model_id": identifier(n % MODELS, 64), "before_id": None,
-            "evaluation_id": identifier(n % MODELS), "run_id": identifier(n), "by": "schedule",
+            "evaluation_id": id_of("evaluation", n % MODELS), "run_id": identifier(n), "by": "schedule",
             "reason": "not better beyond noise", "figures": {"ap": 0.5}, "decided_ms": _moment(n, 1_000),
         }  # fmt: skip
 
@@ -141,7 +151,7 @@ def _decisions() -> Iterator[Row]:
 def _generators() -> Iterator[Row]:
     for n in range(50):
         yield {
-            "generator_id": identifier(n, 64), "stream": "payments", "model": "vae",
+            "generator_id": id_of("generator", n, 64), "stream": "payments", "model": "vae",
             "created_ms": _moment(n, 50), "source": {"rows": 100_000}, "facts": {},
         }  # fmt: skip
 
@@ -149,8 +159,8 @@ def _generators() -> Iterator[Row]:
 def _datasets() -> Iterator[Row]:
     for n in range(DATASETS):
         yield {
-            "dataset_id": identifier(n), "stream": "payments",
-            "generator_id": identifier(n % 50, 64), "status": "published", "rows": 1_000,
+            "dataset_id": id_of("dataset", n), "stream": "payments",
+            "generator_id": id_of("generator", n % 50, 64), "status": "published", "rows": 1_000,
             "size_bytes": 10_000, "created_ms": _moment(n, DATASETS), "manifest_sha256": "0" * 64, "reason": "",
             "verdict": {"passed": True},
         }  # fmt: skip
@@ -159,9 +169,9 @@ def _datasets() -> Iterator[Row]:
 def _requests() -> Iterator[Row]:
     for n in range(DATASETS):
         yield {
-            "request_id": identifier(n), "stream": "payments",
-            "generator_id": identifier(n % 50, 64), "parent_id": None,
-            "dataset_id": identifier(n), "status": "published", "asked_ms": _moment(n, DATASETS),
+            "request_id": id_of("request", n), "stream": "payments",
+            "generator_id": id_of("generator", n % 50, 64), "parent_id": None,
+            "dataset_id": id_of("dataset", n), "status": "published", "asked_ms": _moment(n, DATASETS),
             "ended_ms": _moment(n, DATASETS), "asked": {"rows": 1_000, "seed": 1}, "reason": "",
         }  # fmt: skip
 
@@ -180,7 +190,7 @@ def _run(n: int) -> Row:
 def _verdict(n: int) -> Row:
     moment = _moment(n, VERDICTS)
     return {
-        "result_id": identifier(n), "stream": STREAMS[n % 4], "subject": ("archive", "drift")[n % 2],
+        "result_id": id_of("report", n), "stream": STREAMS[n % 4], "subject": ("archive", "drift")[n % 2],
         "subject_id": "", "start_ms": moment, "end_ms": moment, "verdict": "passed", "evaluated": 40, "failed": 0,
         "created_ms": moment, "run_id": None, "page": "payments/page.html",
         "summary": {f"column {k}": {"drift": 0.01, "null": 0.0} for k in range(20)},
@@ -191,7 +201,7 @@ def _edge(n: int) -> Row:
     return {
         "parent_kind": "window", "parent_id": f"payments:{n}-{n + 1}:{identifier(n, 12)}",
         "child_kind": "model" if n < MODELS else "report",
-        "child_id": identifier(n, 64) if n < MODELS else identifier(n),
+        "child_id": identifier(n, 64) if n < MODELS else id_of("report", n),
         "stream": "payments", "made_ms": _moment(n, VERDICTS), "facts": {},
     }  # fmt: skip
 
