@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.commands.listing import more_text
+from pipeline.commands.listing import MOST_SHOWN, more_text
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def feedback(
     listed: Annotated[
         str | None, typer.Option("--list", help="Show what was said of a stream's alerts, and how many were true.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="With --list: so many at most.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="With --list: so many at most.")] = MOST_SHOWN,
     is_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,
     config: Annotated[Path | None, typer.Option(help="Settings file; eddyline.yaml by default.")] = None,
 ) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-MOST_SHOWN = 40
+MOST_SHOWN = 20
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="So many at most, the newest.")]
 
 
