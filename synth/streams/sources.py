@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from detectors.columns import Kind, kind_of
+from detectors.errors import UnusableDataError
 from synth.preparation import Preparation
 from synth.streams.fields import NamedColumn, number_column, table_of
 from synth.streams.histories import FloatArray, Histories, codes, microseconds, moments
@@ -87,17 +88,18 @@ def columns_of(
     """Look at every column. Raises UnusableDataError where one cannot be learned or none can."""
     names = [name for name in schema.names if name not in (key, time)]
     own = tuple(name for name in names if _never_changes(histories, name))
+    owned = histories.table.select(own).take(pa.array(histories.begin_K))
+    own, own_preparation = _learnable(own, owned, label, seed)
     fields = histories.table.schema
     events = [name for name in names if name not in own]
     times = tuple(name for name in events if kind_of(fields.field(name)) is Kind.TIME)
-    owned = histories.table.select(own).take(pa.array(histories.begin_K))
     return Columns(
         schema=schema,
         key=key,
         time=time,
         own=own,
         times=times,
-        own_preparation=_preparation(owned, own, label, seed),
+        own_preparation=own_preparation,
         event_preparation=_preparation(event_columns(histories, events, times), events, label, seed),
     )
 
@@ -111,6 +113,17 @@ def event_columns(histories: Histories, names: Sequence[str], times: Sequence[st
         else:
             columns.append((table.schema.field(name), table[name]))
     return table_of(columns)
+
+
+def _learnable(
+    own: tuple[str, ...], owned: pa.Table, label: str | None, seed: int
+) -> tuple[tuple[str, ...], Preparation | None]:
+    """The keys' own columns and their preparation; none where nothing of them can be learned (an e-mail address and no
+    more): they are then made anew for each event, as all that is never learned."""
+    try:
+        return own, _preparation(owned, own, label, seed)
+    except UnusableDataError:
+        return (), None
 
 
 def _preparation(table: pa.Table, names: Sequence[str], label: str | None, seed: int) -> Preparation | None:

@@ -232,3 +232,12 @@ def test_roles_are_enough() -> None:
     named = ResampledStream(key="customer", time="at")
     named.fit(table)
     assert stream.sample(50, seed=0).equals(named.sample(50, seed=0))
+
+
+def test_a_stream_whose_keys_own_nothing_but_what_is_never_learned_can_be_learned(source: pa.Table) -> None:
+    mail = pa.array([f"{name}@example.org" for name in source["customer"].to_pylist()])
+    without_country = source.drop_columns(["country"])
+    table = without_country.append_column(make_field("mail", Kind.TEXT, [Role.PERSONAL]), mail)
+    made = fitted(table, label="bad").sample(300, seed=2)
+    assert made.num_rows == 300
+    assert not set(made["mail"].to_pylist()) & set(table["mail"].to_pylist())
