@@ -104,8 +104,8 @@ def history(
         console.print(f"nothing was decided about {stream} yet: `eddyline train {stream}` makes its first model")
         return
     table = Table(box=None, header_style="bold")
-    for column in ("when", "decision", "model", "before", "by", "AP", "champion's AP", "why"):
-        table.add_column(column, no_wrap=column != "why", overflow="fold")
+    for column in ("when and by whom", "decision", "model, in place of", "AP", "why"):
+        table.add_column(column, no_wrap=column not in ("why", "when and by whom"), overflow="fold")
     for entry in found:
         table.add_row(*_row(entry))
     console.print(table)
@@ -114,13 +114,10 @@ def history(
 def _row(entry: "DecisionEntry") -> tuple[str, ...]:
     first, champion = (figure_of(entry.figures, name) for name in ("challenger", "champion"))
     return (
-        second_text(entry.decided_ms),
+        f"{second_text(entry.decided_ms)[:16]}\n{entry.by}",
         entry.kind.replace("_", " "),
-        entry.model_id or "–",
-        entry.before_id or "–",
-        entry.by,
-        first,
-        champion,
+        f"{entry.model_id or '–'}\n{entry.before_id or '–'}",
+        f"{first}\n{champion}",
         entry.reason,
     )
 

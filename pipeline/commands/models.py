@@ -34,8 +34,8 @@ def register(app: typer.Typer) -> None:
 
 
 def list_models(stream: Stream, limit: Limit = MOST_SHOWN, config: Config = None) -> None:
-    """List a stream's models, newest first; the champion is marked, and there however old. AP: average precision when
-    it was compared.
+    """List a stream's models, newest first; the champion is marked, and there however old. Nats: its threshold. AP:
+    average precision when it was compared.
 
     Example: eddyline models list payments
     """
@@ -55,23 +55,23 @@ def list_models(stream: Stream, limit: Limit = MOST_SHOWN, config: Config = None
     decided = _decided(catalogue.decisions_on_listed(stream, limit))
     withdrawn = catalogue.withdrawn_ids("model", stream)
     table = Table(box=None, header_style="bold")
-    for column in ("", "id", "trained", "detector", "threshold", "decision", "AP", "decided"):
+    for column in ("", "id", "trained (UTC)", "detector", "nats", "decision", "AP"):
         table.add_column(column, no_wrap=True)
     for model in found.shown:
         marks = ["champion"] * model.champion + ["withdrawn"] * (model.model_id in withdrawn)
         mark = ", ".join(marks)
-        trained, threshold = _moment(model.created_ms), f"{model.threshold_nats:.2f} nats"
-        decision = decided.get(model.model_id, ("–", "–", "–"))
+        trained, threshold = _moment(model.created_ms)[:16], f"{model.threshold_nats:.2f}"
+        decision = decided.get(model.model_id, ("–", "–"))
         table.add_row(mark, model.model_id, trained, model.detector, threshold, *decision)
     console.print(table)
     if found.more:
         console.print(more_text(len(found.shown), found.more, "models"))
 
 
-def _decided(decisions: "Iterable[DecisionLine]") -> dict[str, tuple[str, str, str]]:
-    """By model: the newest decision about it, its average precision where it was compared, and when. From decisions,
-    oldest first."""
-    found: dict[str, tuple[str, str, str]] = {}
+def _decided(decisions: "Iterable[DecisionLine]") -> dict[str, tuple[str, str]]:
+    """By model: the newest decision about it, and its average precision where it was compared. From decisions, oldest
+    first."""
+    found: dict[str, tuple[str, str]] = {}
     compared: dict[str, str] = {}
     for entry in decisions:
         if entry.average_precision is not None:
@@ -81,8 +81,8 @@ def _decided(decisions: "Iterable[DecisionLine]") -> dict[str, tuple[str, str, s
             kind = "gone back to"
             if entry.before_id is not None:
                 known = compared.get(entry.before_id, "–")
-                found[entry.before_id] = "rolled back", known, _moment(entry.decided_ms)
-        found[entry.model_id] = kind, compared.get(entry.model_id, "–"), _moment(entry.decided_ms)
+                found[entry.before_id] = "rolled back", known
+        found[entry.model_id] = kind, compared.get(entry.model_id, "–")
     return found
 
 
