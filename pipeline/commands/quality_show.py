@@ -50,7 +50,7 @@ def list_results(
         console.print(f"no results{whose} yet: `eddyline quality run {stream or 'STREAM'}` makes one")
         return
     folder = report_folder(context)
-    table = _table("result", "of", "made", "about", "window", "verdict", "failed", "page")
+    table = _table("result", "made", "verdict", "failed", "about", "page")
     for entry in found:
         table.add_row(*_row(entry, folder))
     console.print(table)
@@ -61,14 +61,13 @@ def _row(entry: "QualityEntry", folder: "ReportFolder") -> tuple[str, ...]:
     from pipeline.expectations.report.words import span_text
 
     colour = _COLOURS[entry.verdict]
+    window = span_text({"start_ms": entry.start_ms, "end_ms": entry.end_ms})
     return (
-        entry.result_id,
-        entry.stream,
-        second_text(entry.created_ms),
-        f"{entry.subject} {entry.subject_id}".strip(),
-        span_text({"start_ms": entry.start_ms, "end_ms": entry.end_ms}),
+        entry.result_id[:12],
+        second_text(entry.created_ms)[:16],
         f"[{colour}]{entry.verdict}[/]",
-        f"{entry.failed} of {entry.evaluated}",
+        f"{entry.failed} of {entry.evaluated}" if entry.evaluated else "-",
+        f"{entry.stream}, {entry.subject} {entry.subject_id[:12] or window}",
         "yes" if entry.page and folder.page_of(entry.stream, entry.result_id).exists() else "-",
     )
 
