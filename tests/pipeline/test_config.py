@@ -23,10 +23,10 @@ def test_port_0_is_any_free_port_for_all() -> None:
 
 
 def test_the_highest_port_leaves_room_for_every_slot() -> None:
-    highest = MetricsSettings(port=65_172)
+    highest = MetricsSettings(port=64_872)
     assert highest.port_of(max(ServicePorts), SLOTS - 1) == 65_535
     with pytest.raises(ValidationError):
-        MetricsSettings(port=65_173)
+        MetricsSettings(port=64_873)
 
 
 def test_reading_settings_loads_no_library_that_only_learning_needs() -> None:
