@@ -7,16 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, text
 
+from pipeline.catalogue.alert_tables import CanaryRow, FeedbackRow
 from pipeline.catalogue.connected import table_of
-from pipeline.catalogue.service_tables import (
-    CanaryRow,
-    DecisionRow,
-    EvaluationRow,
-    FeedbackRow,
-    JobRunRow,
-    LineageRow,
-    QualityRow,
-)
+from pipeline.catalogue.service_tables import DecisionRow, EvaluationRow, JobRunRow, LineageRow, QualityRow
 from pipeline.catalogue.tables import (
     Base,
     ChampionRow,

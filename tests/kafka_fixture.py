@@ -3,8 +3,6 @@
 Where no broker can be had the tests that need one are skipped with the reason; with CI=true they fail instead.
 """
 
-import fcntl
-import json
 import os
 import shutil
 import subprocess
@@ -16,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.shared_state import shared_state
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "kafka"
 BOOTSTRAP_VARIABLE = "EDDYLINE_KAFKA_BOOTSTRAP"
@@ -83,7 +83,7 @@ def shared_broker(folder: Path) -> Iterator[str]:
         run_script("status")
         yield os.environ[BOOTSTRAP_VARIABLE]
         return
-    with _state(folder) as state:
+    with shared_state(folder / "kafka.json") as state:
         if not state.get("users"):
             # Made by the script once it has what it needs; kept after a failed start, for the log in it.
             state["data"] = str(Path(tempfile.gettempdir()) / f"eddyline-shared-kafka-{uuid.uuid4().hex[:12]}")
@@ -93,22 +93,8 @@ def shared_broker(folder: Path) -> Iterator[str]:
     try:
         yield bootstrap
     finally:
-        with _state(folder) as state:
+        with shared_state(folder / "kafka.json") as state:
             state["users"] = int(state["users"]) - 1
             if not state["users"]:
                 run_script("stop", "--data", data)
                 shutil.rmtree(data, ignore_errors=True)
-
-
-@contextmanager
-def _state(folder: Path) -> Iterator[dict[str, str | int]]:
-    """What the processes of a session know of the broker, held under a lock while it is open."""
-    with (folder / "kafka.json").open("a+", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        state: dict[str, str | int] = json.loads(file.read() or "{}")
-        yield state
-        file.seek(0)
-        file.truncate()
-        json.dump(state, file)
-        file.flush()

@@ -5,8 +5,6 @@ The server's programs come from the distribution; they refuse to run as root, so
 there are none the tests that need them are skipped with the reason; with CI=true they fail instead.
 """
 
-import fcntl
-import json
 import os
 import pwd
 import secrets
@@ -21,6 +19,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
+
+from tests.shared_state import shared_state
 
 URL_VARIABLE = "EDDYLINE_POSTGRES_URL"
 """A server to use instead: the address of a database from which others may be made."""
@@ -104,7 +104,7 @@ def shared_server(folder: Path) -> Iterator[str]:
     if os.environ.get(URL_VARIABLE):
         yield os.environ[URL_VARIABLE]
         return
-    with _state(folder) as state:
+    with shared_state(folder / "postgres.json") as state:
         if not state.get("users"):
             server = OwnPostgres(Path(tempfile.mkdtemp(prefix="eddyline-postgres-")))
             server.start()
@@ -114,7 +114,7 @@ def shared_server(folder: Path) -> Iterator[str]:
     try:
         yield url
     finally:
-        with _state(folder) as state:
+        with shared_state(folder / "postgres.json") as state:
             state["users"] = int(state["users"]) - 1
             if not state["users"]:
                 _remove(made)
@@ -183,17 +183,3 @@ def _free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
-
-
-@contextmanager
-def _state(folder: Path) -> Iterator[dict[str, str | int]]:
-    """What the processes of a session know of the server, held under a lock while it is open."""
-    with (folder / "postgres.json").open("a+", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        state: dict[str, str | int] = json.loads(file.read() or "{}")
-        yield state
-        file.seek(0)
-        file.truncate()
-        json.dump(state, file)
-        file.flush()

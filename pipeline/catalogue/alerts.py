@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import func, or_, select
 
+from pipeline.catalogue.alert_tables import AlertRow, ConsumerOffsetRow
 from pipeline.catalogue.connected import Connected, begins_with, table_of, upsert
 from pipeline.catalogue.service_entries import AlertEntry, Place
-from pipeline.catalogue.service_tables import AlertRow, ConsumerOffsetRow
 from pipeline.errors import ConfigError
 
 ALERTS = table_of(AlertRow)

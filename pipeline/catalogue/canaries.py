@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from sqlalchemy import select
 
+from pipeline.catalogue.alert_tables import CanaryRow
 from pipeline.catalogue.connected import Connected, table_of, upsert
 from pipeline.catalogue.service_entries import CanaryCount
-from pipeline.catalogue.service_tables import CanaryRow
 
 
 class CanaryRecords(Connected):

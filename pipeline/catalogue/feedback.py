@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, exists, func, insert, select
 
+from pipeline.catalogue.alert_tables import AlertRow, FeedbackRow
 from pipeline.catalogue.connected import Connected, fitted, table_of
 from pipeline.catalogue.service_entries import FeedbackEntry
-from pipeline.catalogue.service_tables import AlertRow, FeedbackRow
 
 FEEDBACK = table_of(FeedbackRow)
 EARLIER_SPANS = 10_000

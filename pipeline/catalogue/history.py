@@ -4,8 +4,9 @@ from typing import Any
 
 from sqlalchemy import delete, select
 
+from pipeline.catalogue.alert_tables import AlertRow, FeedbackRow
 from pipeline.catalogue.connected import Connected
-from pipeline.catalogue.service_tables import AlertRow, DecisionRow, FeedbackRow, JobRunRow, QualityRow
+from pipeline.catalogue.service_tables import DecisionRow, JobRunRow, QualityRow
 
 ROWS_AT_ONCE = 1_000
 ENDED = ("succeeded", "refused", "failed", "skipped")

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from pipeline.catalogue import service_tables  # noqa: F401 - registers its tables
+from pipeline.catalogue import alert_tables, service_tables  # noqa: F401 - they register their tables
 from pipeline.catalogue.tables import Base
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata)

@@ -2,7 +2,6 @@
 
 import json
 import re
-from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Any
 
@@ -15,10 +14,10 @@ from synth.gates import Thresholds, decide
 from synth.report import document, page
 from synth.report.style import STYLE
 from synth.report.summaries import MOST_COLUMNS, MOST_PAIRS, OTHERS
+from tests.html_elements import Elements
 from tests.synth.fidelity.tables import apart, people
 
 TRAIN, TEST, MORE = people(400, 1), people(200, 2), apart(people(200, 3), 4)
-VOID = {"meta", "br", "input", "img", "link", "hr"}
 
 
 def _document(
@@ -53,30 +52,8 @@ def html(made: dict[str, Any]) -> str:
     return page(made)
 
 
-class _Elements(HTMLParser):
-    """Every element opened, in order, with its attributes; raises where one is closed out of turn."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self._open: list[str] = []
-        self.feed(text)
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-
 def test_nothing_is_loaded_from_anywhere(html: str) -> None:
-    for tag, attributes in _Elements(html).elements:
+    for tag, attributes in Elements(html).elements:
         assert tag not in ("script", "link", "iframe", "object", "embed")
         for name in ("src", "href", "xlink:href"):
             value = attributes.get(name)
@@ -92,7 +69,7 @@ def test_the_verdict_comes_first_with_its_reasons(made: dict[str, Any], html: st
 
 
 def test_readers_of_any_kind_find_their_way(html: str) -> None:
-    elements = _Elements(html).elements
+    elements = Elements(html).elements
     tags = [tag for tag, _ in elements]
     assert [tags.count(tag) for tag in ("h1", "main", "header", "footer")] == [1, 1, 1, 1]
     levels = [int(tag[1]) for tag in tags if re.fullmatch(r"h\d", tag)]
@@ -153,7 +130,7 @@ def test_names_cannot_break_out_of_the_page() -> None:
     html = page(_document(table, table, table, None, title=name))
     assert "<script" not in html
     assert "<b>" not in html.replace("<b style", "")
-    _Elements(html)
+    Elements(html)
 
 
 def test_a_wide_table_is_drawn_in_part_and_says_so() -> None:
