@@ -109,19 +109,17 @@ def _ids(catalogue: "Catalogue", stream: str, asked: list[str]) -> list[str]:
 
 
 def print_comparison(console: "Console", done: "Comparison") -> None:
-    """The comparison for people."""
+    """The comparison for people; AP is average precision on injected anomalies."""
     from rich.table import Table
 
-    names = list(done.figures)
     table = Table(box=None, header_style="bold")
-    for column in ("", "detector", "average precision (95 %)", f"less than {names[0][:12]} by", "AUROC", "alerts"):
+    for column in ("", "AP (95 %)", "behind the first", "AUROC", "alerts, allowed"):
         table.add_column(column, no_wrap=True)
     for name, one in done.figures.items():
         gain = done.differences.get(name)
-        alerts = "–" if one.alerts is None else f"{one.alerts.alerts:,} of {one.alerts.allowed:,.1f} allowed"
+        alerts = "–" if one.alerts is None else f"{one.alerts.alerts:,}, {one.alerts.allowed:,.1f}"
         table.add_row(
-            name,
-            one.detector,
+            name if name == one.detector else f"{name}\n{one.detector}",
             _interval(one.average_precision),
             "" if gain is None else _interval(gain),
             f"{one.auroc:.3f}",
@@ -140,4 +138,4 @@ def print_comparison(console: "Console", done: "Comparison") -> None:
 def _interval(value: "Interval") -> str:
     if value.low != value.low:  # not known
         return f"{value.value:.3f}"
-    return f"{value.value:.3f} ({value.low:.3f} to {value.high:.3f})"
+    return f"{value.value:.3f}\n{value.low:.3f} to {value.high:.3f}"

@@ -52,7 +52,9 @@ def _draw_overall(axes: Axes, done: Comparison) -> None:
         colour = _COLOURS[number % len(_COLOURS)]
         axes.plot(ends, [number, number], color=colour, lw=2.5)
         axes.plot([found.value], [number], "o", color=colour, ms=9)
-    names = [f"{name[:_SHOWN]} ({one.detector})" for name, one in done.figures.items()]
+    names = [
+        name if name == one.detector else f"{name[:_SHOWN]} ({one.detector})" for name, one in done.figures.items()
+    ]
     axes.set_yticks(np.arange(len(names)), names)
     axes.set_ylim(-0.6, len(names) - 0.4)
     _finish(axes, "average precision, all families (95 %)")
