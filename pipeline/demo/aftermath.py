@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from detectors.columns import Role
+from detectors.errors import DetectorError
 from pipeline.clock import SystemClock
 from pipeline.commands.context import Context
 from pipeline.config import JobKind, StreamSpec
 from pipeline.demo.archiving import StoppedError
 from pipeline.demo.plan import DemoPlan
 from pipeline.demo.prepare import archive, create_topic, past_spec
+from pipeline.errors import EddylineError
 from pipeline.expectations.jobs import NEW_DATASETS
 from pipeline.scheduling.job import JobContext, JobOutcome, RunStatus
 from pipeline.scheduling.registry import job_function
@@ -52,7 +54,7 @@ def archive_live(plan: DemoPlan, context: Context, stop: threading.Event) -> Non
 
 
 def run_jobs(plan: DemoPlan, context: Context, stop: threading.Event, report: Report) -> Aftermath:
-    """Run the jobs over the archive. Raises StoppedError when told to stop, and what the jobs raise."""
+    """Run the jobs over the archive; one that cannot be done says why. Raises StoppedError when told to stop."""
     shown = _Shown(report, stop)
     end_ms = _newest_ms(plan, context) + 1
     spec, unlabelled = context.specs[plan.spec.stream], without_labels(context.specs[plan.spec.stream])
@@ -99,7 +101,12 @@ def _run(
         fire_ms=fire_ms,
         before_publishing=lambda: None,
     )
-    return job_function(kind)(job, arguments)
+    try:
+        return job_function(kind)(job, arguments)
+    except StoppedError:
+        raise
+    except (EddylineError, DetectorError) as error:  # the demo's edge: what one job cannot do is said, and others run
+        return JobOutcome(status=RunStatus.REFUSED, reason=str(error))
 
 
 class _Shown:

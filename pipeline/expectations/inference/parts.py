@@ -86,6 +86,8 @@ def cut(whole: Window, window_hours: float, *, chance: float) -> Reference:
     """Windows of the length that reports look at; shorter ones where there would be fewer than `LEAST_WINDOWS`."""
     if whole.times_ms is None or whole.start_ms is None or whole.end_ms is None or not len(whole.times_ms):
         return Reference(whole=whole, windows=tuple(_by_order(whole)), window_hours=None, chance=chance)
+    if int(whole.times_ms.max()) - int(whole.times_ms.min()) < LEAST_WINDOWS * 60_000:
+        return _without_clock(whole, chance)
     # what lies before the first event and after the last is no window with few events: nobody watched
     start = max(whole.start_ms, int(whole.times_ms.min()) // HOUR_MS * HOUR_MS)
     end = min(whole.end_ms, (int(whole.times_ms.max()) // HOUR_MS + 1) * HOUR_MS)
@@ -97,6 +99,12 @@ def cut(whole: Window, window_hours: float, *, chance: float) -> Reference:
     ]
     scaled = [_scaled(window, whole) for window in windows]
     return Reference(whole=whole, windows=tuple(scaled), window_hours=length / HOUR_MS, chance=chance)
+
+
+def _without_clock(whole: Window, chance: float) -> Reference:
+    """Of rows that were all sent within minutes, as a file without times is: their order stands for time."""
+    timeless = replace(whole, times_ms=None, arrivals_ms=None, start_ms=None, end_ms=None, hourly={})
+    return Reference(whole=timeless, windows=tuple(_by_order(timeless)), window_hours=None, chance=chance)
 
 
 def _scaled(window: Window, whole: Window) -> Window:
