@@ -26,7 +26,8 @@ from pipeline.scheduling.registry import job_function
 
 DATASET_ROWS = 10_000
 GENERATOR = {"budget_seconds": 45.0, "most_rows": 40_000}
-DATASET = {"rows": DATASET_ROWS, "anomalies": "2%:velocity,spike", "seed": 7}
+KEYED, UNKEYED = "2%:velocity,spike", "2%:number,rare_level"
+"""Labelled anomalies for streams of entities, and for rows that belong to nobody."""
 WINDOW = {"window_hours": 72.0}
 """The days that were live."""
 Report = Callable[[float, str], None]
@@ -68,7 +69,9 @@ def run_jobs(plan: DemoPlan, context: Context, stop: threading.Event, report: Re
         return Aftermath(
             quality=quality, challenger=challenger, generator=generator, dataset=None, dataset_quality=None
         )
-    dataset = _run(JobKind.GENERATE_DATASET, unlabelled, context, now_ms, shown.part(0.8, 0.95), DATASET)
+    anomalies = UNKEYED if spec.column_with(Role.KEY) is None else KEYED
+    asked = {"rows": DATASET_ROWS, "anomalies": anomalies, "seed": 7}
+    dataset = _run(JobKind.GENERATE_DATASET, unlabelled, context, now_ms, shown.part(0.8, 0.95), asked)
     new = {"dataset": NEW_DATASETS, **WINDOW}
     dataset_quality = _run(JobKind.QUALITY_REPORT, unlabelled, context, end_ms, shown.part(0.95, 1.0), new)
     return Aftermath(
