@@ -62,7 +62,7 @@ def run_jobs(plan: DemoPlan, context: Context, stop: threading.Event, report: Re
     quality = _run(JobKind.QUALITY_REPORT, unlabelled, context, end_ms, shown.part(0.0, 0.15), WINDOW)
     challenger = _run(JobKind.TRAIN_DETECTOR, spec, context, end_ms, shown.part(0.15, 0.5), {})
     generator = None
-    if not context.catalogue().generators(spec.stream):
+    if not context.lake().synthetic_datasets(spec.stream):
         generator = _run(JobKind.TRAIN_GENERATOR, unlabelled, context, end_ms, shown.part(0.5, 0.8), GENERATOR)
     now_ms = SystemClock().now_ms()
     if generator is not None and generator.status is RunStatus.REFUSED:
